@@ -1,0 +1,50 @@
+// Affine index arithmetic: what addresses and loop bounds are made of.
+
+import type { Affine, IndexVar } from './ir.js'
+
+export const affine = (constant: number): Affine => ({ constant, terms: [] })
+export const ZERO = affine(0)
+
+let nextVar = 0
+/** A new index variable. The name is for people only. */
+export const indexVar = (name: string): IndexVar => ({ id: nextVar++, name })
+
+export const ofVar = (variable: IndexVar, coefficient = 1): Affine => ({
+  constant: 0,
+  terms: coefficient === 0 ? [] : [{ variable, coefficient }],
+})
+
+export function plus(a: Affine, b: Affine | number): Affine {
+  if (typeof b === 'number') return b === 0 ? a : { constant: a.constant + b, terms: a.terms }
+  const terms = a.terms.map((t) => ({ ...t }))
+  for (const t of b.terms) {
+    const same = terms.find((u) => u.variable.id === t.variable.id)
+    if (same) same.coefficient += t.coefficient
+    else terms.push({ ...t })
+  }
+  return { constant: a.constant + b.constant, terms: terms.filter((t) => t.coefficient !== 0) }
+}
+
+export function times(a: Affine, k: number): Affine {
+  if (k === 1) return a
+  if (k === 0) return ZERO
+  return {
+    constant: a.constant * k,
+    terms: a.terms.map((t) => ({ variable: t.variable, coefficient: t.coefficient * k })),
+  }
+}
+
+/** Coefficient of a variable, 0 where it does not occur. */
+export const coefficientOf = (a: Affine, v: IndexVar): number =>
+  a.terms.find((t) => t.variable.id === v.id)?.coefficient ?? 0
+
+export const isConstant = (a: Affine): boolean => a.terms.length === 0
+
+/** Text such as `64*i + j + 3`. */
+export function formatAffine(a: Affine): string {
+  const parts = a.terms.map((t) =>
+    t.coefficient === 1 ? t.variable.name : `${t.coefficient}*${t.variable.name}`,
+  )
+  if (a.constant !== 0 || parts.length === 0) parts.push(String(a.constant))
+  return parts.join(' + ')
+}

@@ -1,0 +1,17 @@
+// The table of primitives, complete once this file is imported. The order gives operations their ids.
+
+import './source.js'
+import './unary.js'
+import './binary.js'
+import './compare.js'
+import './cast.js'
+import './movement.js'
+import './reduce.js'
+import './arg.js'
+import './dot.js'
+import './conv.js'
+import './window.js'
+import './gather.js'
+import './dynamic.js'
+import './random.js'
+import './structure.js'
