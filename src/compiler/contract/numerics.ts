@@ -1,0 +1,75 @@
+// The order in which a contraction adds: part of what `dot` and `conv` mean, so it follows from shapes
+// alone and is the same for every target, tiling, layout and number of threads.
+//
+// A sum over K is cut into blocks. Inside a block runs one chain acc = fma(a, b, acc) from 0, in
+// ascending order of K; blocks are added in order. Long sums with few results are cut further, into parts
+// that are summed on their own and then added in order, because otherwise there would be nothing to
+// share among threads.
+
+import { isFloat } from '../../base/dtype.js'
+import { type ConvSpec, convSizes, type DotSpec, dotAxes, product } from './spec.js'
+
+/** Longest chain of additions: what a panel of the contraction kernel holds in the first-level cache. */
+export const K_BLOCK = 512
+
+export interface Numerics {
+  /**
+   * `chain`: blocks of ascending chains. `tree`: 16 lanes that each take every sixteenth element, then
+   * halved together; for matrix-vector products, which have one long contiguous sum a result.
+   */
+  readonly order: 'chain' | 'tree'
+  /** The K axis that is cut, `step` indices at a time; axes before it count blocks, axes after it are whole. */
+  readonly axis: number
+  readonly step: number
+  /** Number of blocks a part sums. */
+  readonly blocksPerPart: number
+  readonly blocks: number
+  readonly parts: number
+}
+
+/** Cuts the axes of a sum, last fastest, into blocks of at most K_BLOCK elements along axis boundaries. */
+function blocking(contract: readonly number[], results: number): Numerics {
+  let axis = contract.length
+  let inner = 1
+  while (axis > 0 && inner * contract[axis - 1]! <= K_BLOCK) inner *= contract[--axis]!
+  // All of K fits: one block. Else the axis before what fits is cut.
+  if (axis > 0) axis--
+  const size = contract[axis] ?? 1
+  const step = Math.max(1, Math.min(size, Math.floor(K_BLOCK / product(contract.slice(axis + 1)))))
+  const outer = product(contract.slice(0, axis))
+  const blocks = Math.max(1, outer * Math.ceil(size / step))
+  const { blocksPerPart, parts } = partition(blocks, results, product(contract))
+  return { order: 'chain', axis, step, blocks, blocksPerPart, parts }
+}
+
+/** Results below which a sum is cut into parts, multiply-adds a part must have, and most parts. */
+const FEW_RESULTS = 4096
+const PART_WORK = 1 << 17
+const MOST_PARTS = 16
+
+function partition(blocks: number, results: number, k: number) {
+  let parts = 1
+  if (results <= FEW_RESULTS) {
+    const wanted = Math.floor((results * k) / PART_WORK)
+    parts = Math.max(1, Math.min(wanted, MOST_PARTS, blocks))
+  }
+  const blocksPerPart = Math.ceil(blocks / parts)
+  return { blocksPerPart, parts: Math.ceil(blocks / blocksPerPart) }
+}
+
+/** How a `dot` of these shapes adds. */
+export function dotNumerics(spec: DotSpec): Numerics {
+  const { batch, rows, columns, contract } = dotAxes(spec)
+  const results = product(batch) * product(rows) * product(columns)
+  const chain = blocking(contract, results)
+  const vector = product(rows) === 1 || product(columns) === 1
+  if (!vector || !isFloat(spec.dtype) || product(contract) < 64) return chain
+  return { ...chain, order: 'tree' }
+}
+
+/** How a `conv` of these shapes adds: K runs over channels, then the kernel's spatial axes. */
+export function convNumerics(spec: ConvSpec): Numerics {
+  const { groups, batch, channels, features, kernel, output } = convSizes(spec)
+  const results = groups * batch * features * product(output)
+  return blocking([channels, ...kernel], results)
+}
