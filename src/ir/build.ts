@@ -196,9 +196,9 @@ const scatterSetOp = withAttrs<{ axis: number }>('scatterSet')
 /** As `scatterAdd`, but updates replace; of duplicates the last wins. */
 export const scatterSet = (base: Node, indices: Node, updates: Node, axis: number): Node =>
   scatterSetOp([base, indices, updates], { axis })
-const dynamicSliceOp = withAttrs<{ sizes: readonly number[] }>('dynamicSlice')
+const dynamicSliceOp = withAttrs<{ sizes: readonly Dim[] }>('dynamicSlice')
 /** A block of `sizes` at int32 scalar starts, one per axis, clamped so that the block fits. */
-export const dynamicSlice = (x: Node, starts: readonly Node[], sizes: readonly number[]): Node =>
+export const dynamicSlice = (x: Node, starts: readonly Node[], sizes: readonly Dim[]): Node =>
   dynamicSliceOp([x, ...starts], { sizes })
 const dynamicUpdateOp = withAttrs<Attrs>('dynamicUpdate')
 export const dynamicUpdate = (x: Node, update: Node, starts: readonly Node[]): Node =>
