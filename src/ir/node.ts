@@ -19,6 +19,8 @@ export interface CallSite {
   readonly functionName: string
 }
 
+const NO_INPUTS: readonly Node[] = Object.freeze([])
+
 /**
  * One operation applied to inputs. Immutable in everything that has meaning (`op`, `inputs`, `attrs`,
  * types); nodes have identity, so two equal nodes are two nodes until a plan merges them.
@@ -37,8 +39,16 @@ export class Node implements TensorType {
   needsGrad = false
   /** Whether the user holds, or may hold, a tensor of this node. */
   exposed = false
+  /** Exposed, and wanted whatever its size: a module call returned it. */
+  kept = false
+  /** Whether a backward pass has used this node up: no second one may go through it. */
+  spent = false
+  /** The trace this node was recorded in; 0 outside traces. */
+  trace = 0
   /** The runtime's own note: the stored value, or how to read it. */
   value: unknown = null
+  /** The tensor that collects this leaf's gradient. */
+  owner: unknown = null
   site: CallSite | null = null
   name: string | null = null
 
@@ -51,9 +61,12 @@ export class Node implements TensorType {
     /** All results, for an operation that has several; read them with `output(node, i)`. */
     readonly outputs: readonly TensorType[] | null,
   ) {}
-}
 
-const NO_INPUTS: readonly Node[] = Object.freeze([])
+  /** Forgets the inputs of a node whose value is stored, so that what it was made from can be freed. */
+  release(): void {
+    ;(this as { inputs: readonly Node[] }).inputs = NO_INPUTS
+  }
+}
 
 /** Applies `op`: infers the result's type (which throws typed errors) and makes the node. */
 export function apply<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attrs: A): Node {

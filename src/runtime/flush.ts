@@ -1,0 +1,264 @@
+// The flush: pending nodes become a plan, the plan runs, and values land where they belong.
+
+import type { Executable } from '../backends/device.js'
+import { Storage } from '../backends/storage.js'
+import { DTYPES } from '../base/dtype.js'
+import { TraceError } from '../base/errors.js'
+import { sizeOf, type StaticShape } from '../base/shape.js'
+import { type Node, nextTraversal } from '../ir/node.js'
+import { PlanCache } from './cache.js'
+import { currentDevice } from './devices.js'
+import { instantiate } from './instantiate.js'
+import { beginKey, Role, writeNode, writeRoots, writer } from './key.js'
+import { modes } from './modes.js'
+import { planFound, planMissed } from './sites.js'
+import { type Cell, CellRead, type LeafValue, resolve } from './value.js'
+
+/** Values a user may look at and that are at most this large are kept by every flush. */
+const KEEP_BYTES = 16 * 1024
+
+/** Something whose contents change when a flush has run: a variable with an assignment pending. */
+export interface Sink {
+  readonly cell: Cell
+  /** The value assigned, not yet computed (or already stored: then it is copied). */
+  readonly pending: Node
+  /** The flush has run (`done`), or it failed and the assignment is dropped. */
+  settle(done: boolean): void
+}
+
+/** A `backward()` that has been recorded and not run. At most one is pending. */
+export interface PendingBackward {
+  readonly gradNode: Node
+  /** The gradients it delivers, one node a leaf, accumulated ones included. */
+  readonly results: () => readonly Node[]
+  readonly retain: boolean
+}
+
+const sinks = new Set<Sink>()
+let backward: PendingBackward | null = null
+
+export const plans = new PlanCache(256)
+
+export const addSink = (sink: Sink): void => void sinks.add(sink)
+export const dropSink = (sink: Sink): void => void sinks.delete(sink)
+export const pendingBackward = (): PendingBackward | null => backward
+export function setPendingBackward(next: PendingBackward): void {
+  backward = next
+}
+
+// ---- Collecting ------------------------------------------------------------------------------------
+
+const order: Node[] = []
+const roles: Role[] = []
+const stack: Node[] = []
+const next: number[] = []
+
+/** A realized node is entered all the same where a gradient has to pass through it. */
+function roleOf(node: Node, deep: boolean): Role {
+  if (node.value === null) return Role.Computed
+  return deep && node.needsGrad && node.inputs.length > 0 ? Role.BoundWithInputs : Role.Bound
+}
+
+/** Numbers the nodes below `root` that are not numbered yet. Answers whether a gradient is among them. */
+function collect(root: Node, mark: number, deep: boolean): boolean {
+  let differentiates = false
+  if (root.mark === mark) return false
+  let sp = 0
+  root.mark = mark
+  stack[0] = root
+  next[0] = roleOf(root, deep) === Role.Bound ? root.inputs.length : 0
+  while (sp >= 0) {
+    const node = stack[sp] as Node
+    const i = next[sp] as number
+    if (i < node.inputs.length) {
+      next[sp] = i + 1
+      const input = node.inputs[i] as Node
+      if (input.mark === mark) continue
+      input.mark = mark
+      sp++
+      stack[sp] = input
+      next[sp] = roleOf(input, deep) === Role.Bound ? input.inputs.length : 0
+    } else {
+      node.index = order.length
+      const role = roleOf(node, deep)
+      roles[order.length] = role
+      order.push(node)
+      if (role === Role.Computed && node.op.name === 'gradOf') differentiates = true
+      sp--
+    }
+  }
+  return differentiates
+}
+
+function collectAll(roots: readonly Node[], deep: boolean): { mark: number; differentiates: boolean } {
+  order.length = 0
+  const mark = nextTraversal()
+  let differentiates = false
+  for (let i = 0; i < roots.length; i++) {
+    if (collect(roots[i] as Node, mark, deep)) differentiates = true
+  }
+  return { mark, differentiates }
+}
+
+/** Small values the user may look at later, and outputs a module call wants kept whatever their size. */
+function keepers(into: Node[]): void {
+  for (let i = 0; i < order.length; i++) {
+    const node = order[i] as Node
+    if (!node.exposed || roles[i] !== Role.Computed || node.outputs !== null) continue
+    if (node.kept || bytesOf(node) <= KEEP_BYTES) into.push(node)
+  }
+}
+
+const bytesOf = (node: Node): number =>
+  sizeOf(node.shape as StaticShape) * DTYPES[node.dtype].bytes
+
+// ---- Running ---------------------------------------------------------------------------------------
+
+/**
+ * Computes `requested` nodes and every pending assignment, and stores what a flush keeps (see the
+ * header of `tensor.ts` for the promise made to users). Nothing happens for nodes that have values.
+ */
+export function realize(requested: readonly Node[]): void {
+  if (modes.trace !== null) {
+    throw new TraceError(
+      'compile',
+      'a traced function that does not read values',
+      'a read of a tensor inside the trace (return the tensor instead)',
+    )
+  }
+  const wanted: Node[] = []
+  for (let i = 0; i < requested.length; i++) {
+    const node = requested[i] as Node
+    if (node.value === null) wanted.push(node)
+  }
+  if (wanted.length === 0 && sinks.size === 0) return
+  try {
+    flush(wanted)
+  } catch (error) {
+    abandon()
+    throw error
+  }
+}
+
+/** Runs whatever is pending: assignments, and gradients that were asked for. */
+export function flushPending(): void {
+  if (backward !== null) realize(backward.results())
+  else if (sinks.size > 0) realize([])
+}
+
+/** After a failure: assignments are dropped, variables keep the values they had. */
+function abandon(): void {
+  const dropped = [...sinks]
+  sinks.clear()
+  backward = null
+  for (const sink of dropped) sink.settle(false)
+}
+
+function flush(wanted: Node[]): void {
+  const settled = [...sinks]
+  const roots = wanted.slice()
+  for (const sink of settled) roots.push(sink.pending)
+
+  const before = backward
+  let found = collectAll(roots, before !== null)
+  if (before === null && found.differentiates) {
+    // A gradient that `grad(fn)` recorded: walk again, through values that are there already.
+    found = collectAll(roots, true)
+  } else if (before !== null && before.gradNode.mark !== found.mark) {
+    // Whoever reads a loss now will step next: run the backward pass together with the forward one.
+    for (const node of before.results()) {
+      if (node.value !== null) continue
+      roots.push(node)
+      collect(node, found.mark, true)
+    }
+  }
+  const kept: Node[] = []
+  keepers(kept)
+  const outputs = roots.concat(kept)
+
+  const executable = lookup(outputs)
+  const inputs: (Storage | number)[] = []
+  const read = new Set<Storage>()
+  for (let i = 0; i < order.length; i++) {
+    if (roles[i] === Role.Computed) continue
+    const bound = resolve((order[i] as Node).value as LeafValue)
+    inputs.push(bound)
+    if (typeof bound !== 'number' && bound.pinned) read.add(bound)
+  }
+  const targets: (Storage | null)[] = new Array(outputs.length).fill(null)
+  for (let j = 0; j < settled.length; j++) {
+    const target = (settled[j] as Sink).cell.target()
+    // A tensor that still looks back at the previous value keeps it from being overwritten.
+    targets[wanted.length + j] = read.has(target) ? null : target
+  }
+  const stored = executable.run(inputs, targets)
+
+  sinks.clear()
+  for (let j = 0; j < outputs.length; j++) {
+    const isSink = j >= wanted.length && j < wanted.length + settled.length
+    if (!isSink) (outputs[j] as Node).value = stored[j]
+  }
+  for (let j = 0; j < settled.length; j++) {
+    const sink = settled[j] as Sink
+    sink.cell.advance(stored[wanted.length + j] as Storage)
+    const node = sink.pending
+    if (node.value === null) node.value = new CellRead(sink.cell, sink.cell.version)
+    sink.settle(true)
+  }
+  if (before !== null) {
+    backward = null
+    if (!before.retain) spend(before.gradNode)
+  }
+  release()
+}
+
+function lookup(outputs: readonly Node[]): Executable {
+  beginKey()
+  writer.push(currentDevice().key)
+  for (let i = 0; i < order.length; i++) writeNode(order[i] as Node, roles[i] as Role)
+  writeRoots(outputs)
+  const hash = writer.hash()
+  const known = plans.find(hash)
+  if (known !== null) {
+    planFound()
+    return known
+  }
+  planMissed()
+  const key = writer.words.slice(0, writer.length)
+  const executable = currentDevice().build(instantiate(order, roles, outputs))
+  plans.insert(key, hash, executable)
+  return executable
+}
+
+/** Nodes a backward pass went through are used up: they hold no graph any more. */
+function spend(gradNode: Node): void {
+  const root = gradNode.inputs[0] as Node
+  const mark = nextTraversal()
+  const todo: Node[] = [root]
+  root.mark = mark
+  while (todo.length > 0) {
+    const node = todo.pop() as Node
+    if (!node.needsGrad || node.inputs.length === 0) continue
+    node.needsGrad = false
+    node.spent = true
+    for (const input of node.inputs) {
+      if (input.mark === mark) continue
+      input.mark = mark
+      todo.push(input)
+    }
+  }
+}
+
+/** A stored value drops what it was made from, unless a gradient may still need it. */
+function release(): void {
+  for (let i = 0; i < order.length; i++) {
+    const node = order[i] as Node
+    if (node.needsGrad && !node.inputs.some((x) => x.needsGrad) && node.inputs.length > 0) {
+      node.needsGrad = false
+    }
+    if (node.value !== null && !node.needsGrad && node.inputs.length > 0) node.release()
+    order[i] = undefined as never
+  }
+  order.length = 0
+  for (let i = 0; i < stack.length && stack[i] !== undefined; i++) stack[i] = undefined as never
+}

@@ -1,0 +1,21 @@
+// The modes that decide how calls are recorded: gradients on or off, and the trace in progress.
+
+import type { Trace } from './trace.js'
+
+export const modes: { gradEnabled: boolean; trace: Trace | null; strictTypes: boolean } = {
+  gradEnabled: true,
+  trace: null,
+  /** Mixed dtypes are an error instead of being promoted, as TensorFlow has it in graphs. */
+  strictTypes: false,
+}
+
+/** Runs `fn` with gradients recorded or not, and restores the mode even if it throws. */
+export function withGrad<T>(enabled: boolean, fn: () => T): T {
+  const before = modes.gradEnabled
+  modes.gradEnabled = enabled
+  try {
+    return fn()
+  } finally {
+    modes.gradEnabled = before
+  }
+}

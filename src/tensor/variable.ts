@@ -1,0 +1,166 @@
+// Variables: tensors whose value can be replaced.
+
+import { type DType, isFloat } from '../base/dtype.js'
+import { DTypeError, ShapeError, TraceError } from '../base/errors.js'
+import { formatShape, shapeEqual, type StaticShape, staticShape } from '../base/shape.js'
+import { broadcastTo, cast } from '../ir/build.js'
+import { apply, type Node } from '../ir/node.js'
+import { OPS, type Op } from '../ir/op.js'
+import { addSink, dropSink, realize, type Sink } from '../runtime/flush.js'
+import { modes } from '../runtime/modes.js'
+import { Cell, cellNode } from '../runtime/value.js'
+import { Storage } from '../backends/storage.js'
+import { asTensor, type TensorLike } from './create.js'
+import { recorded } from '../runtime/record.js'
+import { type Operand, operandNode } from './operand.js'
+import { Tensor } from './tensor.js'
+
+export interface VariableOptions {
+  /** Whether gradients are collected for it. Default: true for floats. */
+  readonly requiresGrad?: boolean
+  readonly dtype?: DType
+  readonly name?: string
+}
+
+let count = 0
+
+const reshapeOp = (): Op => OPS.get('reshape') as Op
+
+/**
+ * A tensor with a value that `assign` replaces. Shape and dtype stay. Assignments are recorded like
+ * everything else and take effect with the next computation; reading sees them at once.
+ */
+export class Variable extends Tensor {
+  /** @internal */
+  readonly cell: Cell
+  private sink: Sink | null = null
+  private gradients: boolean
+
+  constructor(initial: TensorLike, options: VariableOptions = {}) {
+    // What a variable starts from is computed now, even while a function is being traced.
+    const trace = modes.trace
+    if (trace !== null && !trace.mayCreate) {
+      throw new TraceError(
+        'compile',
+        'variables made before, or in the first trace only',
+        'a variable made in a later trace',
+      )
+    }
+    modes.trace = null
+    try {
+      const start = asTensor(initial, options.dtype)
+      const shape = staticShape('Variable', start.shape)
+      const gradients = options.requiresGrad ?? isFloat(start.dtype)
+      if (gradients && !isFloat(start.dtype)) {
+        throw new DTypeError('Variable', 'a float dtype for a variable with gradients', start.dtype)
+      }
+      const storage = Storage.of(start.dtype, start.dataSync())
+      const cell = new Cell(shape, start.dtype, storage, options.name ?? `Variable_${count++}`)
+      super(cellNode(cell, gradients))
+      this.cell = cell
+      this.gradients = gradients
+      this.node.owner = this
+    } finally {
+      modes.trace = trace
+    }
+  }
+
+  override get name(): string {
+    return this.cell.name
+  }
+
+  override get requiresGrad(): boolean {
+    return this.gradients
+  }
+
+  /** Turns the collection of gradients on or off. Mirrors `torch.Tensor.requires_grad_`. */
+  override set requiresGrad(on: boolean) {
+    this.gradients = on
+    if (this.sink === null) this.refresh()
+  }
+
+  /** Replaces the value. Throws `ShapeError` and `DTypeError` where the new one does not fit. */
+  assign(value: Operand): this {
+    const node = operandNode('assign', value)
+    const fitted = node.dtype === this.dtype || typeof value !== 'object' ? cast(node, this.dtype) : node
+    if (fitted.dtype !== this.dtype) {
+      throw new DTypeError('assign', `a ${this.dtype} value for ${this.name}`, fitted.dtype)
+    }
+    const filled = fitted.shape.length === 0 ? broadcastTo(fitted, this.shape) : fitted
+    if (!shapeEqual(filled.shape, this.shape)) {
+      throw new ShapeError(
+        'assign',
+        `a value of shape ${formatShape(this.shape)} for ${this.name}`,
+        formatShape(fitted.shape),
+      )
+    }
+    this.replace(filled)
+    return this
+  }
+
+  /** Adds to the value. */
+  assignAdd(value: Operand): this {
+    return this.assign(this.detach().add(value))
+  }
+
+  /** Subtracts from the value. */
+  assignSub(value: Operand): this {
+    return this.assign(this.detach().sub(value))
+  }
+
+  /** @internal Makes `next` (already of the right type) the pending value. */
+  replace(next: Node): void {
+    const { trace } = modes
+    const value = this.gradients ? this.collecting(next) : next
+    if (trace !== null && !trace.assigned.has(this.cell)) {
+      const before = this.node
+      trace.assigned.set(this.cell, {
+        cell: this.cell,
+        current: () => this.node,
+        restore: () => {
+          this.node = before
+        },
+      })
+    }
+    this.node = value
+    if (trace !== null) return
+    if (this.sink !== null) dropSink(this.sink)
+    const sink: Sink = {
+      cell: this.cell,
+      pending: value,
+      settle: () => {
+        this.sink = null
+        this.refresh()
+      },
+    }
+    this.sink = sink
+    addSink(sink)
+    if (value.depth > 2000) realize([value])
+  }
+
+  /** An own node for a pending value, at which gradients arrive as they do at a leaf. */
+  private collecting(next: Node): Node {
+    const own = recorded(apply(reshapeOp(), [next], { shape: next.shape }))
+    own.needsGrad = true
+    own.owner = this
+    return own
+  }
+
+  /** @internal Reads the cell's current contents from now on. */
+  refresh(): void {
+    this.node = cellNode(this.cell, this.gradients)
+    this.node.owner = this
+  }
+}
+
+/** A variable starting from a value. Mirrors `tf.Variable`. */
+export function variable(initial: TensorLike, options?: VariableOptions): Variable {
+  return new Variable(initial, options)
+}
+
+/** A variable that a model trains. Mirrors `torch.nn.Parameter`. */
+export class Parameter extends Variable {
+  constructor(initial: TensorLike, options: VariableOptions = {}) {
+    super(initial, { requiresGrad: true, ...options })
+  }
+}
