@@ -5,6 +5,22 @@ import type { Cell } from './value.js'
 
 let nextId = 0
 
+/** A variable as a trace sees it. */
+export interface TracedState {
+  readonly cell: Cell
+  /** The value the trace has assigned last. */
+  current(): Node
+  /** Puts back the state from before the trace. */
+  restore(): void
+  /** Reads the cell anew: a replay has changed it. */
+  refresh(): void
+}
+
+/** Something with a gradient slot: a tensor. */
+export interface GradientOwner<G> {
+  grad: G | null
+}
+
 /** The state of one trace. */
 export class Trace {
   readonly id = ++nextId
@@ -12,8 +28,9 @@ export class Trace {
   draws = 0
   /** Facts the recorded graph depends on, checked before each replay. */
   readonly guards: { readonly read: () => unknown; readonly value: unknown }[] = []
-  /** Variables assigned in the trace, with the value each had before (`null`: none pending). */
+  /** Variables assigned in the trace. */
   readonly assigned = new Map<Cell, TracedState>()
+  private readonly gradsBefore = new Map<GradientOwner<unknown>, unknown>()
 
   constructor(
     /** Whether variables may be made: only the first trace of a function may. */
@@ -26,13 +43,24 @@ export class Trace {
     this.guards.push({ read, value })
     return value
   }
-}
 
-/** A variable as a trace sees it. */
-export interface TracedState {
-  readonly cell: Cell
-  /** The value the trace has assigned last. */
-  current(): Node
-  /** Puts back the state from before the trace. */
-  restore(): void
+  /** Notes what `.grad` was before the trace wrote it for the first time. */
+  touchGradient(owner: GradientOwner<unknown>, before: unknown): void {
+    if (!this.gradsBefore.has(owner)) this.gradsBefore.set(owner, before)
+  }
+
+  /** Whether the trace has its own idea of this gradient already. */
+  hasGradientOf(owner: GradientOwner<unknown>): boolean {
+    return this.gradsBefore.has(owner)
+  }
+
+  /** Everything whose `.grad` the trace has read or written. */
+  gradientOwners<G>(): GradientOwner<G>[] {
+    return [...this.gradsBefore.keys()] as GradientOwner<G>[]
+  }
+
+  /** Puts gradients back as they were. Call it when the trace is over. */
+  restoreGradients(): void {
+    for (const [owner, before] of this.gradsBefore) owner.grad = before
+  }
 }

@@ -83,7 +83,31 @@ export class Draw {
   constructor(readonly offset: number) {}
 }
 
-export type LeafValue = Storage | number | CellRead | HostScalar | TraceInput | Draw
+/** The gradient a tensor has collected before a traced function is called. */
+export class GradientInput {
+  constructor(readonly owner: { readonly grad: { realize(): { readonly node: Node } } | null }) {}
+}
+
+/** A value that is computed only if somebody asks, from inputs noted when it came up. */
+export class Deferred {
+  private stored: Storage | null = null
+  constructor(private readonly compute: () => Storage) {}
+
+  resolve(): Storage {
+    this.stored ??= this.compute()
+    return this.stored
+  }
+}
+
+export type LeafValue =
+  | Storage
+  | number
+  | CellRead
+  | HostScalar
+  | TraceInput
+  | Draw
+  | GradientInput
+  | Deferred
 
 /** A leaf that holds a stored value. */
 export function storedNode(storage: Storage, shape: StaticShape): Node {
@@ -109,7 +133,7 @@ export function cellNode(cell: Cell, needsGrad: boolean): Node {
 /** The bytes (or number) behind a leaf's value, outside traces. */
 export function resolve(value: LeafValue): Binding {
   if (typeof value === 'number' || value instanceof Storage) return value
-  if (value instanceof CellRead) return value.resolve()
+  if (value instanceof CellRead || value instanceof Deferred) return value.resolve()
   if (value instanceof HostScalar) return value.read()
   throw new Error('a traced value was bound outside its trace')
 }

@@ -13,9 +13,11 @@ import {
 } from '../base/shape.js'
 import type { Node } from '../ir/node.js'
 import type { Attrs, Op } from '../ir/op.js'
+import { parameter } from '../ir/primitives/source.js'
 import { realize } from '../runtime/flush.js'
 import { record, recorded } from '../runtime/record.js'
-import { type LeafValue, resolve } from '../runtime/value.js'
+import { modes } from '../runtime/modes.js'
+import { GradientInput, type LeafValue, resolve } from '../runtime/value.js'
 import { formatTensor } from './print.js'
 import type { Tensor } from './tensor.js'
 
@@ -46,11 +48,9 @@ const customInspect = Symbol.for('nodejs.util.inspect.custom')
 
 /** See `Tensor`. */
 export abstract class TensorCore {
-  /** Gradient of the last `backward()` calls, summed; `null` before the first and after `zeroGrad`. */
-  grad: Tensor | null = null
-
   /** @internal The computation this tensor stands for. */
   node: Node
+  private storedGrad: Tensor | null = null
 
   /** @internal Use `tensor`, `zeros`, … to make tensors. */
   constructor(node: Node) {
@@ -84,6 +84,29 @@ export abstract class TensorCore {
   /** The operation that made this tensor and the operations' nodes it was applied to. */
   get op(): { readonly type: string; readonly inputs: readonly Node[] } {
     return { type: this.node.op.name, inputs: this.node.inputs }
+  }
+
+  /** Gradient of the last `backward()` calls, summed; `null` before the first and after `zeroGrad`. */
+  get grad(): Tensor | null {
+    const { trace } = modes
+    if (trace !== null && !trace.hasGradientOf(this)) {
+      const before = this.storedGrad
+      trace.guard(() => this.storedGrad === null)
+      if (before !== null) {
+        // A gradient from before the trace is an input of it, like an argument.
+        trace.touchGradient(this, before)
+        const node = parameter(before.shape, before.dtype)
+        node.value = new GradientInput(this as unknown as { grad: { realize(): { node: Node } } })
+        node.trace = trace.id
+        this.storedGrad = wrap(node)
+      }
+    }
+    return this.storedGrad
+  }
+
+  set grad(next: Tensor | null) {
+    modes.trace?.touchGradient(this, this.storedGrad)
+    this.storedGrad = next
   }
 
   /** Whether gradients flow to this tensor. */

@@ -120,6 +120,7 @@ export class Variable extends Tensor {
         restore: () => {
           this.node = before
         },
+        refresh: () => this.refresh(),
       })
     }
     this.node = value

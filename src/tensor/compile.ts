@@ -1,0 +1,349 @@
+// `compile`: a function traced once per kind of call, and replayed as one plan.
+
+import type { Executable } from '../backends/device.js'
+import type { Storage } from '../backends/storage.js'
+import { StaleValueError } from '../base/errors.js'
+import { shapeEqual, type StaticShape } from '../base/shape.js'
+import { flatten, mapTree, structure, type Tree } from '../base/tree.js'
+import { Node, topological } from '../ir/node.js'
+import { parameter } from '../ir/primitives/source.js'
+import type { Program } from '../ir/program.js'
+import { currentDevice } from '../runtime/devices.js'
+import { flushPending, realize } from '../runtime/flush.js'
+import { instantiate } from '../runtime/instantiate.js'
+import { Role } from '../runtime/key.js'
+import { modes } from '../runtime/modes.js'
+import { takeDraws } from '../runtime/random.js'
+import { Trace, type TracedState } from '../runtime/trace.js'
+import {
+  type Binding,
+  type Cell,
+  CellRead,
+  Deferred,
+  Draw,
+  GradientInput,
+  type LeafValue,
+  resolve,
+  storedNode,
+  TraceInput,
+} from '../runtime/value.js'
+import { wrap } from './core.js'
+import { Tensor } from './tensor.js'
+
+/** A finished trace: the plan, and where its inputs come from and its results go. */
+interface Traced {
+  readonly executable: Executable
+  readonly sources: readonly LeafValue[]
+  /** What the function returned, with a slot for each tensor. */
+  readonly results: Tree<unknown>
+  readonly resultCount: number
+  readonly outputCount: number
+  readonly effects: readonly TracedState[]
+  readonly gradients: readonly TracedGradient[]
+  readonly deferred: DeferredGradients | null
+  readonly draws: number
+  // What the trace was made for:
+  readonly guards: Trace['guards']
+  readonly arguments: readonly unknown[]
+  readonly structure: string
+  readonly gradEnabled: boolean
+  readonly device: string
+}
+
+/** A tensor of the result: its position among the outputs, and its shape. */
+class Slot {
+  constructor(
+    readonly at: number,
+    readonly shape: StaticShape,
+  ) {}
+}
+
+/** What `.grad` of a tensor is after a call. */
+interface TracedGradient {
+  readonly owner: Tensor
+  /** Its position among the outputs, or among the deferred gradients; `null`: cleared. */
+  readonly slot: Slot | null
+  readonly deferred: boolean
+}
+
+export interface CompiledFunction<A extends unknown[], R> {
+  (...args: A): R
+  /** Plans made so far: one per kind of call. */
+  readonly plans: number
+  /** Forgets them. */
+  clear(): void
+}
+
+/** Traces kept per function; the one used longest ago goes first. */
+const CAPACITY = 32
+
+/**
+ * A function that is traced at its first call with arguments of given shapes and dtypes, and then
+ * replayed as one plan: none of its TypeScript runs again. Mirrors `tf.function` and `jax.jit`, for
+ * functions with effects: assignments to variables, optimizer steps and random draws happen in each
+ * call.
+ *
+ * Arguments may be tensors, trees of tensors, and other values; those others, and module modes such as
+ * `train()`, are part of what a trace is made for. Tensors the function captures keep the value they
+ * have at the first call; variables are read anew each time.
+ *
+ * Throws `TraceError` when the function reads a value, or makes variables in a trace after the first.
+ */
+export function compile<A extends unknown[], R>(fn: (...args: A) => R): CompiledFunction<A, R> {
+  const traces: Traced[] = []
+  let traced = false
+
+  const run = (...args: A): R => {
+    // Inside another trace the function is simply part of it.
+    if (modes.trace !== null) return fn(...args)
+    flushPending()
+    const leaves = argumentLeaves(args)
+    realize(leaves.filter((x): x is Tensor => x instanceof Tensor).map((x) => x.node))
+    const shape = structure(args)
+    let at = traces.findIndex((t) => matches(t, leaves, shape))
+    if (at < 0) {
+      traces.unshift(trace(fn, args, shape, !traced))
+      traced = true
+      at = 0
+      for (const old of traces.splice(CAPACITY)) discard(old)
+    } else if (at > 0) {
+      traces.unshift(traces.splice(at, 1)[0] as Traced)
+    }
+    return replay(traces[0] as Traced, leaves) as R
+  }
+  return Object.defineProperties(run, {
+    plans: { get: () => traces.length },
+    clear: {
+      value: () => {
+        for (const t of traces.splice(0)) discard(t)
+      },
+    },
+  }) as unknown as CompiledFunction<A, R>
+}
+
+function discard(t: Traced): void {
+  t.executable.dispose()
+  t.deferred?.dispose()
+}
+
+const argumentLeaves = (args: readonly unknown[]): unknown[] => flatten(args as Tree<unknown>)
+
+function matches(t: Traced, leaves: readonly unknown[], shape: string): boolean {
+  if (t.structure !== shape || t.gradEnabled !== modes.gradEnabled) return false
+  if (t.device !== currentDevice().name) return false
+  for (let i = 0; i < leaves.length; i++) {
+    const now = leaves[i]
+    const then = t.arguments[i]
+    if (now instanceof Tensor) {
+      if (!(then instanceof Node) || then.dtype !== now.dtype) return false
+      if (!shapeEqual(then.shape, now.shape)) return false
+    } else if (!Object.is(now, then)) return false
+  }
+  return t.guards.every((g) => Object.is(g.read(), g.value))
+}
+
+/** What one run of the function under a trace recorded. */
+interface Recording {
+  readonly result: Tree<unknown>
+  readonly tensors: readonly Tensor[]
+  readonly effects: readonly TracedState[]
+  readonly effectNodes: readonly Node[]
+  readonly gradients: readonly { readonly owner: Tensor; readonly node: Node | null }[]
+}
+
+function recordCall<R>(state: Trace, call: () => R): Recording {
+  modes.trace = state
+  try {
+    const result = call() as Tree<unknown>
+    const tensors = flatten(result).filter((x): x is Tensor => x instanceof Tensor)
+    const effects = [...state.assigned.values()]
+    const owners = state.gradientOwners<Tensor>() as Tensor[]
+    return {
+      result,
+      tensors,
+      effects,
+      effectNodes: effects.map((e) => e.current()),
+      gradients: owners.map((owner) => ({ owner, node: owner.grad?.node ?? null })),
+    }
+  } finally {
+    modes.trace = null
+    for (const e of state.assigned.values()) e.restore()
+    state.restoreGradients()
+  }
+}
+
+function trace<A extends unknown[], R>(
+  fn: (...args: A) => R,
+  args: A,
+  structure: string,
+  mayCreate: boolean,
+): Traced {
+  const state = new Trace(mayCreate)
+  const types: unknown[] = []
+  const inner = mapTree(args as Tree<unknown>, (x) => {
+    if (!(x instanceof Tensor)) {
+      types.push(x)
+      return x
+    }
+    const node = parameter(x.shape, x.dtype)
+    node.value = new TraceInput(types.length)
+    node.trace = state.id
+    types.push(node)
+    return wrap(node)
+  }) as A
+  const r = recordCall(state, () => fn(...inner))
+
+  // Gradients an optimizer has used up are rarely looked at: they are computed if they are.
+  const stepped = new Set(r.effects.map((e) => e.cell))
+  const isDeferred = (owner: Tensor): boolean => stepped.has(cellOf(owner) as Cell)
+  const roots = [...r.tensors.map((t) => t.node), ...r.effectNodes]
+  const deferredRoots: Node[] = []
+  const gradients = r.gradients.map(({ owner, node }): TracedGradient => {
+    if (node === null) return { owner, slot: null, deferred: false }
+    const deferred = isDeferred(owner)
+    const list = deferred ? deferredRoots : roots
+    list.push(node)
+    return { owner, slot: new Slot(list.length - 1, node.shape as StaticShape), deferred }
+  })
+  settleCaptured([...roots, ...deferredRoots], state.id)
+  const { program, sources } = programOf(roots)
+  return {
+    executable: currentDevice().build(program),
+    sources,
+    results: mapTree(r.result, (x) =>
+      x instanceof Tensor ? new Slot(r.tensors.indexOf(x), x.shape as StaticShape) : x,
+    ),
+    resultCount: r.tensors.length,
+    outputCount: roots.length,
+    effects: r.effects,
+    gradients,
+    deferred: deferredRoots.length === 0 ? null : new DeferredGradients(deferredRoots),
+    draws: state.draws,
+    guards: state.guards,
+    arguments: types,
+    structure,
+    gradEnabled: modes.gradEnabled,
+    device: currentDevice().name,
+  }
+}
+
+const cellOf = (x: Tensor): Cell | null => ('cell' in x ? (x.cell as Cell) : null)
+
+function programOf(roots: readonly Node[]): { program: Program; sources: LeafValue[] } {
+  const order = topological(roots, (n) => n.value !== null)
+  const roles = order.map((n) => (n.value === null ? Role.Computed : Role.Bound))
+  const sources = order.filter((n) => n.value !== null).map((n) => n.value as LeafValue)
+  return { program: instantiate(order, roles, roots), sources }
+}
+
+/** Tensors from outside the trace that were never computed are computed now, and become inputs. */
+function settleCaptured(roots: readonly Node[], trace: number): void {
+  const outside = (n: Node): boolean => n.trace !== trace
+  const pending = topological(roots, (n) => n.value !== null || outside(n)).filter(
+    (n) => n.value === null && outside(n) && n.inputs.length > 0,
+  )
+  if (pending.length > 0) realize(pending)
+}
+
+/** Gradients of one trace that are computed when somebody reads one, all together. */
+class DeferredGradients {
+  private plan: { executable: Executable; sources: LeafValue[] } | null = null
+
+  constructor(private readonly roots: readonly Node[]) {}
+
+  /** A way to compute the gradients of a call with these arguments, for as long as its state lasts. */
+  at(leaves: readonly unknown[], firstDraw: number): (slot: number) => Storage {
+    const sources = this.prepare().sources
+    const inputs = sources.map((s) => bind(s, leaves, firstDraw))
+    const versions = inputs.map((x) => (typeof x === 'number' ? 0 : x.version))
+    let computed: Storage[] | null = null
+    return (slot) => {
+      if (computed === null) {
+        inputs.forEach((x, i) => {
+          if (typeof x === 'number' || x.version === versions[i]) return
+          throw new StaleValueError(
+            'grad',
+            'a gradient read before the variables change twice (return it from the function instead)',
+            'variables that were updated again since',
+          )
+        })
+        const { executable } = this.prepare()
+        computed = executable.run(inputs, new Array(this.roots.length).fill(null))
+      }
+      return computed[slot] as Storage
+    }
+  }
+
+  dispose(): void {
+    this.plan?.executable.dispose()
+  }
+
+  private prepare(): { executable: Executable; sources: LeafValue[] } {
+    if (this.plan === null) {
+      const { program, sources } = programOf(this.roots)
+      this.plan = { executable: lazily(() => currentDevice().build(program)), sources }
+    }
+    return this.plan
+  }
+}
+
+/** An executable that is built when it is first run. */
+function lazily(build: () => Executable): Executable {
+  let built: Executable | null = null
+  return {
+    run: (inputs, targets) => {
+      built ??= build()
+      return built.run(inputs, targets)
+    },
+    dispose: () => built?.dispose(),
+    describe: () => built?.describe() ?? 'not built',
+  }
+}
+
+function bind(source: LeafValue, leaves: readonly unknown[], firstDraw: number): Binding {
+  if (source instanceof CellRead) return source.cell.front
+  if (source instanceof TraceInput) {
+    return resolve((leaves[source.index] as Tensor).node.value as LeafValue)
+  }
+  if (source instanceof Draw) return (firstDraw + source.offset) | 0
+  if (source instanceof GradientInput) {
+    return resolve((source.owner.grad as Tensor).realize().node.value as LeafValue)
+  }
+  return resolve(source)
+}
+
+function replay(t: Traced, leaves: readonly unknown[]): unknown {
+  const firstDraw = takeDraws(t.draws)
+  const inputs: Binding[] = new Array(t.sources.length)
+  for (let i = 0; i < inputs.length; i++) {
+    inputs[i] = bind(t.sources[i] as LeafValue, leaves, firstDraw)
+  }
+  const gradientAt = t.deferred?.at(leaves, firstDraw)
+  const { effects } = t
+  const first = t.resultCount
+  const targets: (Storage | null)[] = new Array(t.outputCount).fill(null)
+  for (let j = 0; j < effects.length; j++) {
+    const target = (effects[j] as TracedState).cell.target()
+    targets[first + j] = inputs.includes(target) ? null : target
+  }
+  const stored = t.executable.run(inputs, targets)
+  for (let j = 0; j < effects.length; j++) {
+    const effect = effects[j] as TracedState
+    effect.cell.advance(stored[first + j] as Storage)
+    effect.refresh()
+  }
+  for (const { owner, slot, deferred } of t.gradients) {
+    if (slot === null) owner.grad = null
+    else if (!deferred) owner.grad = tensorOf(stored[slot.at] as Storage, slot.shape)
+    else {
+      const node = parameter(slot.shape, owner.dtype)
+      node.value = new Deferred(() => (gradientAt as (at: number) => Storage)(slot.at))
+      owner.grad = wrap(node)
+    }
+  }
+  return mapTree(t.results, (x) =>
+    x instanceof Slot ? tensorOf(stored[x.at] as Storage, x.shape) : x,
+  )
+}
+
+const tensorOf = (storage: Storage, shape: StaticShape): Tensor => wrap(storedNode(storage, shape))
