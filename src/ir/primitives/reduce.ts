@@ -5,15 +5,7 @@ import { ValueError } from '../../base/errors.js'
 import { type StaticShape, staticShape, stridesOf } from '../../base/shape.js'
 import * as b from '../build.js'
 import type { Node, TensorType } from '../node.js'
-import {
-  type AttrKind,
-  type Attrs,
-  define,
-  type EvalContext,
-  type NDArray,
-  type Op,
-  type Sample,
-} from '../op.js'
+import { type Attrs, define, type EvalContext, type NDArray, type Op, type Sample } from '../op.js'
 import { checkAxes } from './check.js'
 import { arithmeticOf, type BinaryKernel, checkDType } from './elementwise.js'
 import { offsets, storage, store } from './host.js'
@@ -161,7 +153,7 @@ const reducer = <A extends ReduceAttrs>(f: Family<A>): Op<A> =>
     samples: f.samples,
   })
 
-const AXES: Op<ReduceAttrs>['attrs'] = { axes: 'ints' satisfies AttrKind }
+const AXES: Op<ReduceAttrs>['attrs'] = { axes: 'ints' }
 
 export const reduceSum = reducer<ReduceAttrs>({
   name: 'reduceSum',
@@ -194,7 +186,7 @@ function extremum(name: string, reduction: Reduction): Op<ExtremumAttrs> {
   return reducer<ExtremumAttrs>({
     name,
     reduction,
-    attrs: { axes: 'ints', ties: 'name' } as Op<ExtremumAttrs>['attrs'],
+    attrs: { axes: 'ints', ties: 'name' },
     check: ({ ties }) => {
       if (ties !== 'first' && ties !== 'split') {
         throw new ValueError(name, `ties 'first' or 'split'`, `'${ties}'`)
