@@ -131,7 +131,8 @@ const RULES: Readonly<Record<string, BinaryRule>> = {
   },
   max: {
     kernel: {
-      float: Math.max,
+      // Not Math.max itself: kernels get a third argument.
+      float: (x, y) => Math.max(x, y),
       int: (x, y) => Math.max(x, y),
       long: (x, y) => (x > y ? x : y),
       bool: (x, y) => x | y,
@@ -141,7 +142,7 @@ const RULES: Readonly<Record<string, BinaryRule>> = {
   },
   min: {
     kernel: {
-      float: Math.min,
+      float: (x, y) => Math.min(x, y),
       int: (x, y) => Math.min(x, y),
       long: (x, y) => (x < y ? x : y),
       bool: (x, y) => x & y,
