@@ -59,3 +59,20 @@ export function currentDevice(): InUse {
   chosen = open(first.name)
   return chosen
 }
+
+/** The name of the device in use. */
+export const currentDeviceName = (): string => currentDevice().name
+
+/** Threads the device in use computes with. Mirrors `torch.get_num_threads`. */
+export const getNumThreads = (): number => currentDevice().threads
+
+/**
+ * Computes with `count` threads from now on. Results do not depend on it, to the bit. Throws
+ * `DeviceError` for anything but a positive integer.
+ */
+export function setNumThreads(count: number): void {
+  if (!Number.isInteger(count) || count < 1) {
+    throw new DeviceError('setNumThreads', 'a positive integer', String(count))
+  }
+  currentDevice().threads = count
+}

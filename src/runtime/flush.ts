@@ -39,6 +39,14 @@ let backward: PendingBackward | null = null
 
 export const plans = new PlanCache(256)
 
+/** How the cache of plans is doing: for tests, and for `tessera info`. */
+export const planStatistics = (): {
+  readonly size: number
+  readonly capacity: number
+  readonly hits: number
+  readonly misses: number
+} => ({ size: plans.size, capacity: plans.capacity, hits: plans.hits, misses: plans.misses })
+
 export const addSink = (sink: Sink): void => void sinks.add(sink)
 export const dropSink = (sink: Sink): void => void sinks.delete(sink)
 export const pendingBackward = (): PendingBackward | null => backward
