@@ -6,11 +6,8 @@
 // that are summed on their own and then added in order, because otherwise there would be nothing to
 // share among threads.
 
-import { isFloat } from '../../base/dtype.js'
+import { K_BLOCK } from '../numerics.js'
 import { type ConvSpec, convSizes, type DotSpec, dotAxes, product } from './spec.js'
-
-/** Longest chain of additions: what a panel of the contraction kernel holds in the first-level cache. */
-export const K_BLOCK = 512
 
 export interface Numerics {
   /**
@@ -61,10 +58,7 @@ function partition(blocks: number, results: number, k: number) {
 export function dotNumerics(spec: DotSpec): Numerics {
   const { batch, rows, columns, contract } = dotAxes(spec)
   const results = product(batch) * product(rows) * product(columns)
-  const chain = blocking(contract, results)
-  const vector = product(rows) === 1 || product(columns) === 1
-  if (!vector || !isFloat(spec.dtype) || product(contract) < 64) return chain
-  return { ...chain, order: 'tree' }
+  return blocking(contract, results)
 }
 
 /** How a `conv` of these shapes adds: K runs over channels, then the kernel's spatial axes. */

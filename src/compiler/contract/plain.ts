@@ -1,7 +1,6 @@
 // The contraction without any tiling: one result after another, straight from the readers. It is what
 // the fast kernels must equal bit for bit, and it serves where there is nothing to win.
 
-import { isFloat } from '../../base/dtype.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import type { Affine, Reg, RegType } from '../kernel/ir.js'
 import {
@@ -11,47 +10,11 @@ import {
   type Reader,
   type Writer,
 } from '../lower/assembly.js'
+import { nest, unflatten } from './axes.js'
+import type { Product } from './factors.js'
+import { multiplyAdd } from './micro.js'
 import type { Numerics } from './numerics.js'
-import { type ConvSpec, convSizes, type DotSpec, dotAxes, product } from './spec.js'
-
-/** acc = a·b + acc, fused if the target can; integers wrap. */
-export function multiplyAdd(k: KernelAssembly, acc: Reg, a: Reg, b: Reg): void {
-  if (acc.type === 'f32' || acc.type === 'f64') k.update(acc, 'fma', a, b, acc)
-  else k.update(acc, 'add', k.set('mul', a, b), acc)
-}
-
-/** Opens a loop for every size and hands all the variables to `body`. */
-export function nest(
-  k: KernelAssembly,
-  name: string,
-  sizes: readonly number[],
-  body: (at: Affine[]) => void,
-): void {
-  const open = (at: Affine[]): void => {
-    const size = sizes[at.length]
-    if (size === undefined) body(at)
-    else if (size === 1) open([...at, affine(0)])
-    else k.loop(`${name}${at.length}`, size, (i) => open([...at, i]))
-  }
-  open([])
-}
-
-/** A flat index as coordinates, last axis fastest. */
-export function unflatten(k: KernelAssembly, flat: Affine, sizes: readonly number[]): Affine[] {
-  const coords: Affine[] = []
-  let rest = flat
-  for (let i = sizes.length - 1; i > 0; i--) {
-    if (sizes[i] === 1) {
-      coords.unshift(affine(0))
-      continue
-    }
-    const { quotient, remainder } = k.divmod(rest, sizes[i]!, 'u')
-    coords.unshift(ofVar(remainder))
-    rest = ofVar(quotient)
-  }
-  if (sizes.length > 0) coords.unshift(rest)
-  return coords
-}
+import { type ConvSpec, convSizes, product } from './spec.js'
 
 /** Sums `term` over K as `numerics` says, for one result (or one a lane). */
 function sumOverK(
@@ -64,8 +27,10 @@ function sumOverK(
   const outer = contract.slice(0, axis)
   const size = contract[axis] ?? 1
   const rest = contract.slice(axis + 1)
+  const isFloat = type === 'f32' || type === 'f64'
+  const empty = product(contract) === 0
   // -0 + x is x for every x, so the first block is stored as it is.
-  const total = k.accumulator(type, type === 'f32' || type === 'f64' ? -0 : 0)
+  const total = k.accumulator(type, isFloat && !empty ? -0 : 0)
   const block = (before: Affine[], from: Affine, count: number): void => {
     const acc = k.accumulator(type, 0)
     nest(k, 'k', [count, ...rest], ([i, ...inner]) => {
@@ -81,70 +46,34 @@ function sumOverK(
   return total
 }
 
-/** Coordinates of an operand from those of the axes it has. */
-export function place(
-  rank: number,
-  ...parts: readonly (readonly [readonly number[], readonly Affine[]])[]
-) {
-  const coords = new Array<Affine>(rank)
-  for (const [axes, values] of parts) {
-    for (const [i, axis] of axes.entries()) coords[axis] = values[i]!
-  }
-  return coords
-}
-
 /** Rows a chunk of a plain kernel makes: enough work to be worth handing out. */
 const rowsPerChunk = (work: number): number => Math.max(1, Math.ceil(32768 / Math.max(1, work)))
 
-export function plainDot(
-  spec: DotSpec,
-  numerics: Numerics,
-  left: Reader,
-  right: Reader,
-  out: Writer,
-): KernelCall[] {
-  const { attrs } = spec
-  const axes = dotAxes(spec)
-  const { batch, rows, columns, contract } = axes
-  const outer = [...batch, ...rows, ...columns.slice(0, -1)]
+/** A product without tiles, straight from its factors. */
+export function plainProduct(p: Product): KernelCall[] {
+  const columns = p.right.free
+  const outer = [...p.batch, ...p.left.free, ...columns.slice(0, -1)]
   const lanes = columns.at(-1) ?? 1
   const total = product(outer)
+  const depth = product(p.contract)
   if (total * lanes === 0) return []
-  const per = rowsPerChunk(lanes * product(contract))
-  const k = new KernelAssembly(`dot [${spec.left}]x[${spec.right}]`, Math.ceil(total / per))
-  k.flops = 2 * total * lanes * product(contract)
-  k.bytes = 4 * (product(spec.left) + product(spec.right) + total * lanes)
+  const per = rowsPerChunk(lanes * depth)
+  const k = new KernelAssembly(p.name, Math.ceil(total / per))
+  k.flops = 2 * total * lanes * depth
+  k.bytes = 4 * total * (lanes + depth)
   const chunk = ofVar(k.chunk)
   const end = { min: [plus(times(chunk, per), per), affine(total)] as const }
   const oneRow = (flat: Affine): void => {
     const coords = unflatten(k, flat, outer)
-    const b = coords.slice(0, batch.length)
-    const m = coords.slice(batch.length, batch.length + rows.length)
-    const n = coords.slice(batch.length + rows.length)
-    k.vector('n', lanes, isFloat(spec.dtype) ? 16 : 4, (last) => {
-      const free = columns.length > 0 ? [...n, last] : []
-      const sum = sumOverK(k, REGISTER_TYPE[spec.dtype], contract, numerics, (acc, at) => {
-        const l = left.read(
-          k,
-          place(
-            spec.left.length,
-            [attrs.leftBatch, b],
-            [axes.leftFree, m],
-            [attrs.leftContract, at],
-          ),
-        )
-        const r = right.read(
-          k,
-          place(
-            spec.right.length,
-            [attrs.rightBatch, b],
-            [axes.rightFree, free],
-            [attrs.rightContract, at],
-          ),
-        )
-        multiplyAdd(k, acc, l, r)
+    const batch = coords.slice(0, p.batch.length)
+    const left = coords.slice(p.batch.length, p.batch.length + p.left.free.length)
+    const before = coords.slice(p.batch.length + p.left.free.length)
+    k.vector('n', lanes, p.dtype === 'int64' || p.dtype === 'uint8' ? 4 : 16, (last) => {
+      const right = columns.length > 0 ? [...before, last] : []
+      const sum = sumOverK(k, REGISTER_TYPE[p.dtype], p.contract, p.numerics, (acc, at) => {
+        multiplyAdd(k, acc, p.left.read(k, batch, left, at), p.right.read(k, batch, right, at))
       })
-      out.write(k, [...b, ...m, ...free], sum)
+      p.write(k, batch, left, right, sum)
     })
   }
   k.loop('row', end, oneRow, { from: times(chunk, per) })

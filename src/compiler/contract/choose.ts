@@ -1,0 +1,155 @@
+// Which tile, which operand along the lanes, what to copy first: choices that change the speed of a
+// product and never its bits.
+//
+// Costs are rough counts of cycles on a core that does two vector multiply-adds and two loads a cycle.
+
+import type { RegType, Target } from '../kernel/ir.js'
+import { blockLength } from './blocks.js'
+import { type Product, probeFactor, probeWrite } from './factors.js'
+import type { Probe } from './probe.js'
+import { product } from './spec.js'
+
+export interface Tile {
+  readonly rows: number
+  /** A multiple of the native lanes. */
+  readonly lanes: number
+}
+
+/** Native lanes of one register for a type. */
+export const nativeLanes = (target: Target, type: RegType): number =>
+  type === 'f64' || type === 'i64' ? Math.max(1, target.nativeLanes / 2) : target.nativeLanes
+
+export const roundUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit
+
+/** Cycles of a multiply-add from operand to result: an accumulator can be used once in so many. */
+const LATENCY = 4
+
+/** Cycles a tile of r rows and v registers spends on one step of K. */
+const stepCost = (r: number, v: number): number => Math.max((r * v) / 2, (r + v) / 2, LATENCY) + 1
+
+/** Cycles a step of K costs all tiles together. */
+export function tiledCost(rows: number, columns: number, tile: Tile, native: number): number {
+  const v = tile.lanes / native
+  const tail = Math.ceil((columns % tile.lanes) / native)
+  const row = (r: number): number =>
+    Math.floor(columns / tile.lanes) * stepCost(r, v) + (tail > 0 ? stepCost(r, tail) : 0)
+  const rest = rows % tile.rows
+  return Math.floor(rows / tile.rows) * row(tile.rows) + (rest > 0 ? row(rest) : 0)
+}
+
+/** The target's tile, or another that uses no more registers and wastes less of small or odd shapes. */
+export function chooseTile(rows: number, columns: number, target: Target, type: RegType): Tile {
+  const native = nativeLanes(target, type)
+  const v0 = Math.max(1, target.tile.lanes / target.nativeLanes)
+  const registers = target.tile.rows * v0 + v0 + 2
+  const evened = (r: number): number => Math.ceil(rows / Math.ceil(rows / r))
+  let best: Tile = { rows: evened(target.tile.rows), lanes: v0 * native }
+  // Another shape must promise something for its worse balance of loads.
+  let cost = tiledCost(rows, columns, best, native) * 0.92
+  const widest = Math.ceil(columns / native)
+  for (let v = 1; v <= Math.min(widest, target.tile.rows * v0); v++) {
+    const most = Math.min(rows, Math.floor((registers - v) / v))
+    for (let r = most; r >= 1; r--) {
+      const tile = { rows: r, lanes: v * native }
+      const c = tiledCost(rows, columns, tile, native)
+      if (c < cost) [best, cost] = [tile, c]
+    }
+  }
+  return best
+}
+
+/** Along which of its axes a factor lies contiguous in memory. */
+export type Contiguous = 'free' | 'contract' | 'neither'
+
+export interface FactorShape {
+  readonly probe: Probe
+  readonly contiguous: Contiguous
+  /** Whether all of a block of K is one axis with one stride. */
+  readonly flat: boolean
+  /** A single load an element. */
+  readonly plain: boolean
+}
+
+/** What the tilings want to know about a factor. */
+export function shapeOf(p: Product, side: 'left' | 'right'): FactorShape {
+  const factor = p[side]
+  const probe = probeFactor(p, factor)
+  const free = p.batch.length + factor.free.length
+  const last = (end: number, sizes: readonly number[]): boolean =>
+    sizes.length > 0 && (Math.abs(probe.stride(end - 1) ?? 0) === 1 || sizes.at(-1) === 1)
+  const contract = free + p.contract.length
+  const { axis } = p.numerics
+  const flat = p.contract.every(
+    (size, i) => i <= axis || probe.merges(free + i - 1, free + i, size),
+  )
+  const contiguous = last(contract, p.contract)
+    ? 'contract'
+    : last(free, factor.free)
+      ? 'free'
+      : 'neither'
+  return { probe, contiguous, flat, plain: probe.plain }
+}
+
+export interface Orientation {
+  /** Whether the right factor gives the rows. */
+  readonly swap: boolean
+  readonly tile: Tile
+}
+
+/** Chooses which factor is spread over lanes as splats (rows) and which is loaded as vectors. */
+export function chooseOrientation(p: Product, target: Target, type: RegType): Orientation {
+  const native = nativeLanes(target, type)
+  const write = probeWrite(p)
+  const b = p.batch.length
+  const depth = product(p.contract)
+  const consider = (swap: boolean): { cost: number; tile: Tile } => {
+    const [rowSide, laneSide] = swap ? (['right', 'left'] as const) : (['left', 'right'] as const)
+    const rows = product(p[rowSide].free)
+    const columns = product(p[laneSide].free)
+    const tile = chooseTile(rows, columns, target, type)
+    const lanes = shapeOf(p, laneSide)
+    const splat = shapeOf(p, rowSide)
+    let cost = depth * tiledCost(rows, columns, tile, native)
+    // Copying for lanes: whole registers, or element by element where K is what is contiguous.
+    const copied = depth * columns
+    if (lanes.contiguous !== 'free') cost += copied * 1.25
+    else if (!lanes.plain || rows > 4 * tile.rows) cost += copied / native
+    if (layOutRows(p, splat, columns, tile)) cost += depth * rows
+    const end = swap ? b + p.left.free.length : b + p.left.free.length + p.right.free.length
+    const stride = end > 0 ? write.stride(end - 1) : 0
+    cost += (rows * columns) / (stride === 1 ? native : 0.75)
+    return { cost, tile }
+  }
+  const straight = consider(false)
+  const swapped = consider(true)
+  return swapped.cost < straight.cost
+    ? { swap: true, tile: swapped.tile }
+    : { swap: false, tile: straight.tile }
+}
+
+/**
+ * Whether the rows' factor is first copied to a matrix with K contiguous. Splats can be loaded at any
+ * stride, so it pays only where elements cost more than a load, or where a block's elements, each in a
+ * cache line of its own, would throw each other out of the cache.
+ */
+export function layOutRows(p: Product, f: FactorShape, columns: number, tile: Tile): boolean {
+  const panels = Math.ceil(columns / tile.lanes)
+  if (!f.plain) return panels > 1
+  if (!f.flat) return panels > 1
+  if (f.contiguous === 'contract') return false
+  return panels >= 4 && blockLength(p.numerics, p.contract) > 128
+}
+
+/**
+ * Whether the lanes' factor is packed into panels: always where lanes are not neighbours in memory;
+ * else where enough tiles of rows use a panel that is spread over many cache lines or pages.
+ */
+export function packLanes(p: Product, f: FactorShape, rows: number, tile: Tile): boolean {
+  const tiles = Math.ceil(rows / tile.rows)
+  if (f.contiguous !== 'free') return true
+  if (!f.plain || !f.flat) return tiles > 1
+  const length = blockLength(p.numerics, p.contract)
+  const stride = Math.abs(f.probe.stride(f.probe.coords.length - 1) ?? 0)
+  const aliased = stride % 1024 === 0 && length > 8
+  return tiles >= 4 && (length > 256 || aliased)
+}

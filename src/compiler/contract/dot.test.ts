@@ -1,0 +1,267 @@
+import { describe, expect, test } from 'vitest'
+import type { DType } from '../../base/dtype.js'
+import { fma32 } from '../kernel/lanewise.js'
+import { lowerDot } from './dot.js'
+import { target, Workspace } from './fixtures.js'
+import { dotNumerics } from './numerics.js'
+import { type DotSpec, dotAxes, product } from './spec.js'
+
+const TARGETS = [target(4, 8, 4), target(6, 8, 4), target(12, 32, 16), target(1, 4, 4)]
+
+const MATMUL = { leftBatch: [], rightBatch: [], leftContract: [1], rightContract: [0] }
+
+/** Small values with many different bits. */
+function values(length: number, seed: number): Float32Array {
+  const out = new Float32Array(length)
+  let x = seed * 2654435761 + 1
+  for (let i = 0; i < length; i++) {
+    x = (Math.imul(x, 1664525) + 1013904223) | 0
+    out[i] = (x >> 8) / 2 ** 23
+  }
+  return out
+}
+
+/** All coordinates of a shape, last axis fastest. */
+function* coordinates(shape: readonly number[]): Generator<number[]> {
+  const total = product(shape)
+  for (let flat = 0; flat < total; flat++) {
+    const at: number[] = []
+    let rest = flat
+    for (let i = shape.length - 1; i >= 0; i--) {
+      at.unshift(rest % shape[i]!)
+      rest = Math.floor(rest / shape[i]!)
+    }
+    yield at
+  }
+}
+
+const at = (shape: readonly number[], coords: readonly number[]): number =>
+  shape.reduce((flat, size, i) => flat * size + coords[i]!, 0)
+
+/** The definition, with the additions in the order that numerics fixes. */
+function naive(spec: DotSpec, left: ArrayLike<number>, right: ArrayLike<number>): Float32Array {
+  const axes = dotAxes(spec)
+  const { attrs } = spec
+  const { axis, step, blocksPerPart } = dotNumerics(spec)
+  const out: number[] = []
+  const pick = (
+    shape: readonly number[],
+    roles: readonly (readonly [readonly number[], readonly number[]])[],
+  ) => {
+    const coords = shape.map(() => 0)
+    for (const [where, c] of roles) for (const [i, a] of where.entries()) coords[a] = c[i]!
+    return at(shape, coords)
+  }
+  const ks = [...coordinates(axes.contract)]
+  const perAxis = Math.ceil((axes.contract[axis] ?? 1) / step)
+  const blockOf = (k: readonly number[]): number =>
+    at(axes.contract.slice(0, axis), k) * perAxis + Math.floor((k[axis] ?? 0) / step)
+  for (const b of coordinates(axes.batch)) {
+    for (const m of coordinates(axes.rows)) {
+      for (const n of coordinates(axes.columns)) {
+        const blocks: number[] = []
+        for (const k of ks) {
+          const l =
+            left[
+              pick(spec.left, [
+                [attrs.leftBatch, b],
+                [axes.leftFree, m],
+                [attrs.leftContract, k],
+              ])
+            ]!
+          const r =
+            right[
+              pick(spec.right, [
+                [attrs.rightBatch, b],
+                [axes.rightFree, n],
+                [attrs.rightContract, k],
+              ])
+            ]!
+          const i = blockOf(k)
+          blocks[i] = fma32(l, r, blocks[i] ?? 0)
+        }
+        const parts: number[] = []
+        for (const [i, x] of blocks.entries()) {
+          const part = Math.floor(i / blocksPerPart)
+          parts[part] = parts[part] === undefined ? x : Math.fround(parts[part] + x)
+        }
+        out.push(parts.length === 0 ? 0 : parts.reduce((s, x) => Math.fround(s + x)))
+      }
+    }
+  }
+  return Float32Array.from(out)
+}
+
+interface Case {
+  readonly left: readonly number[]
+  readonly right: readonly number[]
+  readonly attrs?: DotSpec['attrs']
+  readonly leftPerm?: readonly number[]
+  readonly rightPerm?: readonly number[]
+}
+
+function check(c: Case, targets = TARGETS): void {
+  const spec: DotSpec = {
+    attrs: c.attrs ?? MATMUL,
+    left: c.left,
+    right: c.right,
+    dtype: 'float32',
+  }
+  const axes = dotAxes(spec)
+  const shape = [...axes.batch, ...axes.rows, ...axes.columns]
+  // Operands as they lie in memory; `perm` turns them.
+  const leftData = values(product(c.left), 1)
+  const rightData = values(product(c.right), 2)
+  const seen = (x: Float32Array, s: readonly number[], perm?: readonly number[]): Float32Array => {
+    if (perm === undefined) return x
+    const stored = new Array<number>(s.length)
+    for (const [i, p] of perm.entries()) stored[p] = s[i]!
+    return Float32Array.from(coordinates(s), (coords) => {
+      const inMemory = new Array<number>(s.length)
+      for (const [i, p] of perm.entries()) inMemory[p] = coords[i]!
+      return x[at(stored, inMemory)]!
+    })
+  }
+  const left = seen(leftData, c.left, c.leftPerm)
+  const right = seen(rightData, c.right, c.rightPerm)
+  const expected = naive(spec, left, right)
+  const fused = naive(
+    spec,
+    left.map((x) => Math.fround(Math.fround(x * 2) + 1)),
+    right,
+  )
+  for (const t of targets) {
+    for (const dressed of [false, true]) {
+      const w = new Workspace(t)
+      const l = w.reader('left', 'float32', c.left, leftData, c.leftPerm)
+      const r = w.reader('right', 'float32', c.right, rightData, c.rightPerm)
+      const out = w.buffer('out', 'f32', product(shape))
+      const axis = shape.length - 1
+      const bias = values(shape[axis] ?? 1, 3)
+      const plainBias = w.reader('bias', 'float32', [shape[axis] ?? 1], bias)
+      const writer =
+        dressed && shape.length > 0 ? w.biased(out, shape, plainBias, axis) : w.writer(out, shape)
+      w.interpret(lowerDot(spec, dressed ? w.fused(l) : l, r, writer, w))
+      const want =
+        dressed && shape.length > 0
+          ? fused.map((x, i) => Math.fround(x + bias[i % shape[axis]!]!))
+          : dressed
+            ? fused
+            : expected
+      expect(w.memory.get(out.id), `${t.name}${dressed ? ' fused' : ''}`).toEqual(want)
+    }
+  }
+}
+
+describe('dot', () => {
+  const sizes = [1, 2, 3, 5, 17, 33]
+  for (const m of sizes) {
+    test(`${m} rows, every number of columns`, () => {
+      for (const n of sizes) for (const k of [1, 3, 31]) check({ left: [m, k], right: [k, n] })
+    })
+  }
+
+  test.each([
+    [
+      [33, 65],
+      [65, 40],
+    ],
+    [
+      [5, 513],
+      [513, 9],
+    ],
+    [
+      [9, 1100],
+      [1100, 11],
+    ],
+    [
+      [64, 64],
+      [64, 64],
+    ],
+    [
+      [70, 40],
+      [40, 90],
+    ],
+  ])('%j by %j', (left, right) => check({ left, right }))
+
+  test('operands that lie transposed in memory', () => {
+    for (const [m, n, k] of [
+      [17, 33, 20],
+      [40, 12, 513],
+      [3, 70, 200],
+      [130, 9, 140],
+    ] as const) {
+      check({ left: [m, k], right: [k, n], rightPerm: [1, 0] })
+      check({ left: [m, k], right: [k, n], leftPerm: [1, 0] })
+      check({ left: [m, k], right: [k, n], leftPerm: [1, 0], rightPerm: [1, 0] })
+    }
+  })
+
+  test('contracting other axes, batches, several axes at a time', () => {
+    const attrs = (lb: number[], rb: number[], lc: number[], rc: number[]) => ({
+      leftBatch: lb,
+      rightBatch: rb,
+      leftContract: lc,
+      rightContract: rc,
+    })
+    check({ left: [20, 17], right: [20, 33], attrs: attrs([], [], [0], [0]) })
+    check({ left: [17, 20], right: [33, 20], attrs: attrs([], [], [1], [1]) })
+    check({ left: [3, 9, 20], right: [3, 20, 11], attrs: attrs([0], [0], [2], [1]) })
+    check({ left: [4, 9, 5, 20], right: [4, 11, 5, 20], attrs: attrs([0, 2], [0, 2], [3], [3]) })
+    check({ left: [6, 7, 20], right: [20, 5, 4], attrs: attrs([], [], [2], [0]) })
+    check({ left: [6, 7, 20], right: [7, 20, 9], attrs: attrs([], [], [1, 2], [0, 1]) })
+    check({ left: [6, 7, 20], right: [9, 20, 7], attrs: attrs([], [], [1, 2], [2, 1]) })
+    check({ left: [3, 300, 5], right: [300, 5, 6], attrs: attrs([], [], [1, 2], [0, 1]) })
+    check({ left: [8, 3, 300], right: [300, 3, 8], attrs: attrs([], [], [1, 2], [1, 0]) })
+    check({ left: [9], right: [7], attrs: attrs([], [], [], []) })
+    check({ left: [90], right: [70], attrs: attrs([], [], [], []) })
+    check({ left: [90], right: [90], attrs: attrs([], [], [0], [0]) })
+    check({ left: [40, 3, 8], right: [3, 40, 8], attrs: attrs([0, 1], [1, 0], [2], [2]) })
+  })
+
+  test('a long sum of few results is cut into parts', () => {
+    const c = { left: [3, 70000], right: [70000, 4] }
+    const spec: DotSpec = { ...c, attrs: MATMUL, dtype: 'float32' }
+    expect(dotNumerics(spec).parts).toBeGreaterThan(1)
+    check(c, [TARGETS[0]!])
+  })
+
+  test('nothing to add gives zero', () => {
+    check({ left: [3, 0], right: [0, 4] })
+    check({ left: [0, 3], right: [3, 4] })
+  })
+
+  test.each(['float64', 'int32', 'int64', 'uint8'] as const)('%s', (dtype: DType) => {
+    const spec: DotSpec = { left: [9, 40], right: [40, 11], attrs: MATMUL, dtype }
+    const integer = dtype !== 'float64'
+    const pick = (x: Float32Array) =>
+      Array.from(x, (v) => (integer ? Math.floor(Math.abs(v) * 100) : v))
+    const [a, b] = [pick(values(360, 1)), pick(values(440, 2))]
+    for (const t of TARGETS) {
+      const w = new Workspace(t)
+      const out = w.buffer(
+        'out',
+        ({ float64: 'f64', int32: 'i32', int64: 'i64', uint8: 'u8' } as const)[dtype],
+        99,
+      )
+      w.interpret(
+        lowerDot(
+          spec,
+          w.reader('a', dtype, [9, 40], a),
+          w.reader('b', dtype, [40, 11], b),
+          w.writer(out, [9, 11]),
+          w,
+        ),
+      )
+      for (let m = 0; m < 9; m++) {
+        for (let n = 0; n < 11; n++) {
+          let sum = 0
+          for (let k = 0; k < 40; k++) sum += a[m * 40 + k]! * b[k * 11 + n]!
+          const got = Number(w.memory.get(out.id)![m * 11 + n])
+          if (integer) expect(got).toBe(dtype === 'uint8' ? sum & 255 : sum)
+          else expect(got).toBeCloseTo(sum, 10)
+        }
+      }
+    }
+  })
+})

@@ -1,0 +1,254 @@
+// The tiled matrix product: chunks of results, blocks of K, panels of lanes, tiles of rows.
+//
+// Chunks of the result are independent and are what threads share. Within one, K runs in blocks; a panel
+// of the lanes' operand (block × lanes elements) stays in the first-level cache while all tiles of rows
+// pass by, and the rows' operand of the chunk stays in the second. The innermost two loops are the
+// micro-kernel's.
+
+import { affine, ofVar, plus, times } from '../kernel/affine.js'
+import type { Affine } from '../kernel/ir.js'
+import {
+  KernelAssembly,
+  type KernelCall,
+  type LoweringContext,
+  MEMORY_TYPE,
+  REGISTER_TYPE,
+} from '../lower/assembly.js'
+import { unflatten } from './axes.js'
+import { type Block, blockLength, forBlocks } from './blocks.js'
+import {
+  chooseOrientation,
+  type FactorShape,
+  layOutRows,
+  nativeLanes,
+  packLanes,
+  roundUp,
+  shapeOf,
+  type Tile,
+} from './choose.js'
+import { type Cutting, cut } from './cutting.js'
+import { mergeProduct, type Product, swapProduct } from './factors.js'
+import { layOut } from './layout.js'
+import { microKernel } from './micro.js'
+import { fillPanels, type PackedPanel, packAhead, panelNumber } from './panels.js'
+import { product } from './spec.js'
+import { Parts, Sums } from './sums.js'
+import { forTiles, repeat, type Span, spanLength, spanStart } from './tiles.js'
+
+/** Kernels for a product of at least one multiply-add a result. */
+export function lowerProduct(unmerged: Product, ctx: LoweringContext): KernelCall[] {
+  const merged = mergeProduct(unmerged)
+  const type = REGISTER_TYPE[merged.dtype]
+  const { swap, tile } = chooseOrientation(merged, ctx.target, type)
+  const p = swap ? swapProduct(merged) : merged
+  const calls: KernelCall[] = []
+  const rows = shapeOf(p, 'left')
+  if (!layOutRows(p, rows, product(p.right.free), tile)) {
+    return [...calls, ...tiledProduct(p, rows.flat, tile, ctx)]
+  }
+  const ready = layOut(p, rows, ctx, calls)
+  return [...calls, ...tiledProduct(ready, true, tile, ctx)]
+}
+
+/** Where the lanes' operand of a panel comes from. */
+type PanelSource =
+  | { readonly from: 'operand' }
+  | { readonly from: 'scratch' }
+  | { readonly from: 'ahead'; readonly panel: ReturnType<typeof packAhead> }
+
+/** Rows a chunk must have for packing its panels anew in every chunk. */
+const PACK_IN_CHUNK_ROWS = 96
+
+function tiledProduct(
+  p: Product,
+  rowsFlat: boolean,
+  tile: Tile,
+  ctx: LoweringContext,
+): KernelCall[] {
+  const calls: KernelCall[] = []
+  const { blocks, parts } = p.numerics
+  const extent = {
+    batch: product(p.batch),
+    rows: product(p.left.free),
+    columns: product(p.right.free),
+    block: blockLength(p.numerics, p.contract),
+    depth: product(p.contract),
+    parts,
+    bytes: p.dtype === 'float64' ? 8 : 4,
+  }
+  const c = cut(extent, tile, ctx.target)
+  const lanes = shapeOf(p, 'right')
+  const source: PanelSource = !packLanes(p, lanes, extent.rows, tile)
+    ? { from: 'operand' }
+    : c.rowChunks === 1 || c.chunkRows >= PACK_IN_CHUNK_ROWS
+      ? { from: 'scratch' }
+      : { from: 'ahead', panel: packAhead(p, lanes, tile.lanes, ctx, calls) }
+
+  const grid = parts * c.batchChunks * c.columnChunks * c.rowChunks
+  const k = new KernelAssembly(p.name, grid)
+  k.flops = 2 * extent.batch * extent.rows * extent.columns * extent.depth
+  k.bytes =
+    extent.bytes *
+    extent.batch *
+    (extent.rows * extent.depth + extent.columns * extent.depth + extent.rows * extent.columns)
+  const [part, batchChunk, columnChunk, rowChunk] = unflatten(k, ofVar(k.chunk), [
+    parts,
+    c.batchChunks,
+    c.columnChunks,
+    c.rowChunks,
+  ]) as [Affine, Affine, Affine, Affine]
+  const rowSpan: Span = {
+    total: c.rows,
+    chunk: c.chunkRows,
+    chunks: c.rowChunks,
+    unit: tile.rows,
+    at: rowChunk,
+  }
+  const columnSpan: Span = {
+    total: c.columns,
+    chunk: c.chunkColumns,
+    chunks: c.columnChunks,
+    unit: tile.lanes,
+    at: columnChunk,
+  }
+  const batchSpan: Span = {
+    total: extent.batch,
+    chunk: c.chunkBatch,
+    chunks: c.batchChunks,
+    unit: 1,
+    at: batchChunk,
+  }
+  const emitter = new ChunkEmitter(k, p, ctx, c, rowsFlat, lanes, source, rowSpan, columnSpan)
+  const partial = parts > 1 ? new Parts(p, ctx) : null
+  repeat(k, 'batch', spanLength(batchSpan), (i) => {
+    emitter.emit(part, plus(spanStart(batchSpan), i), blocks > 1 || parts > 1, partial)
+  })
+  calls.push(k.call())
+  if (partial !== null) calls.push(partial.combine())
+  return calls
+}
+
+/** Writes the body of one chunk. */
+class ChunkEmitter {
+  private readonly scratch
+  private readonly type
+
+  constructor(
+    private readonly k: KernelAssembly,
+    private readonly p: Product,
+    private readonly ctx: LoweringContext,
+    private readonly c: Cutting,
+    private readonly rowsFlat: boolean,
+    private readonly lanes: FactorShape,
+    private readonly source: PanelSource,
+    private readonly rowSpan: Span,
+    private readonly columnSpan: Span,
+  ) {
+    this.type = REGISTER_TYPE[p.dtype]
+    const panels = c.chunkColumns / c.tile.lanes
+    const length = blockLength(p.numerics, p.contract)
+    this.scratch =
+      source.from === 'scratch'
+        ? k.scratch('panels', MEMORY_TYPE[p.dtype], panels * length * c.tile.lanes)
+        : null
+  }
+
+  /** All results of the chunk for one batch index. */
+  emit(part: Affine, b: Affine, keep: boolean, partial: Parts | null): void {
+    const { k, p, c, rowSpan, columnSpan } = this
+    const batch = unflatten(k, b, p.batch)
+    const sums = keep ? new Sums(k, p, c.chunkRows, c.chunkColumns, this.ctx.target.mapLanes) : null
+    sums?.clear()
+    forBlocks(k, p.contract, p.numerics, part, (block) => this.block(b, batch, block, sums))
+    sums?.flush(spanLength(rowSpan), spanLength(columnSpan), (i, j, sum) => {
+      const row = plus(spanStart(rowSpan), i)
+      const column = plus(spanStart(columnSpan), j)
+      if (partial !== null) {
+        partial.store(k, [part, b, row, column], sum)
+        return
+      }
+      const [left, right] = [unflatten(k, row, p.left.free), unflatten(k, column, p.right.free)]
+      p.write(k, batch, left, right, sum)
+    })
+  }
+
+  private panelAt(b: Affine, block: Block, panel: Affine): PackedPanel | null {
+    if (this.source.from === 'ahead') {
+      const number = panelNumber(this.columnSpan, panel)
+      return this.source.panel(this.k, b, block.number, number)
+    }
+    if (this.scratch === null) return null
+    const length = blockLength(this.p.numerics, this.p.contract) * this.c.tile.lanes
+    return { buffer: this.scratch, base: times(panel, length) }
+  }
+
+  private block(b: Affine, batch: Affine[], block: Block, sums: Sums | null): void {
+    const { k, p, columnSpan, rowSpan } = this
+    if (this.source.from === 'scratch') {
+      fillPanels(
+        k,
+        p,
+        this.lanes,
+        this.ctx.target.mapLanes,
+        batch,
+        block,
+        columnSpan,
+        (panel) => this.panelAt(b, block, panel)!,
+      )
+    }
+    forTiles(k, 'panel', columnSpan, (panel, column, width) => {
+      const packed = this.panelAt(b, block, panel)
+      forTiles(k, 'tile', rowSpan, (_, row, height) => {
+        this.tile(batch, block, row, height, column, width, packed, sums)
+      })
+    })
+  }
+
+  private tile(
+    batch: Affine[],
+    block: Block,
+    row: Affine,
+    height: number,
+    column: Affine,
+    width: number,
+    packed: PackedPanel | null,
+    sums: Sums | null,
+  ): void {
+    const { k, p, c } = this
+    const rows = Array.from({ length: height }, (_, i) => unflatten(k, plus(row, i), p.left.free))
+    // One loop over K where both operands walk a block as one axis, else a loop an axis.
+    const flat = this.rowsFlat && (packed !== null || this.lanes.flat)
+    const inner = block.sizes.length - 1
+    const local = (at: Affine[]): Affine[] =>
+      flat ? [...Array.from({ length: inner }, () => affine(0)), at[0]!] : at
+    microKernel(k, {
+      type: this.type,
+      lanes: roundUp(width, nativeLanes(this.ctx.target, this.type)),
+      count: width,
+      splats: height,
+      vectors: 1,
+      depth: flat ? [block.length] : block.sizes,
+      splat: (i, at) => p.left.read(k, batch, rows[i]!, block.at(local(at))),
+      vector: (_, lane, at) =>
+        packed === null
+          ? p.right.read(
+              k,
+              batch,
+              unflatten(k, plus(column, lane), p.right.free),
+              block.at(local(at)),
+            )
+          : k.load(
+              packed.buffer,
+              plus(plus(packed.base, times(flat ? at[0]! : block.flat(at), c.tile.lanes)), lane),
+            ),
+      done: (i, _, lane, sum) => {
+        if (sums !== null) {
+          const [r0, c0] = [spanStart(this.rowSpan), spanStart(this.columnSpan)]
+          sums.add(plus(plus(row, i), times(r0, -1)), plus(plus(column, lane), times(c0, -1)), sum)
+          return
+        }
+        p.write(k, batch, rows[i]!, unflatten(k, plus(column, lane), p.right.free), sum)
+      },
+    })
+  }
+}

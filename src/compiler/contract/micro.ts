@@ -1,0 +1,63 @@
+// The micro-kernel: a tile of results kept in registers while K runs.
+//
+// A product of M·N·K multiply-adds has only M·K + K·N operands, so what limits a naive loop is loading
+// them again and again. A tile of `rows` × `lanes` results loads rows + lanes operands a step of K and
+// does rows · lanes multiply-adds with them. One operand is loaded as vectors (neighbouring lanes), the
+// other element by element and spread over all lanes. The accumulators live in registers from the first
+// step to the last: the tile is as large as the register file allows, and no larger.
+
+import type { Affine, Bound, Reg, RegType } from '../kernel/ir.js'
+import type { KernelAssembly } from '../lower/assembly.js'
+import { nest } from './axes.js'
+
+export interface MicroKernel {
+  readonly type: RegType
+  /** Width of the tile in lanes, and how many of them are in use. */
+  readonly lanes: number
+  readonly count: Bound | number
+  /** Operands that are spread over the lanes, and operands that have a value a lane. */
+  readonly splats: number
+  readonly vectors: number
+  /** Loops over K, outermost first, and how many of the inner ones are written out. */
+  readonly depth: readonly (number | Bound)[]
+  readonly unrolled?: number
+  splat(i: number, at: Affine[]): Reg
+  vector(j: number, lane: Affine, at: Affine[]): Reg
+  /** Takes the sum of splat i with vector j. */
+  done(i: number, j: number, lane: Affine, sum: Reg): void
+}
+
+/** Emits a micro-kernel: splats × vectors accumulators of `lanes` each. */
+export function microKernel(k: KernelAssembly, m: MicroKernel): void {
+  const each = <T>(count: number, make: (i: number) => T): T[] =>
+    Array.from({ length: count }, (_, i) => make(i))
+  k.vector('n', m.count, m.lanes, (lane) => {
+    const sums = each(m.splats, () => each(m.vectors, () => k.accumulator(m.type, 0)))
+    const step = (at: Affine[]): void => {
+      // The fewer operands are loaded first and stay in registers while the others stream past.
+      if (m.vectors <= m.splats) {
+        const vectors = each(m.vectors, (j) => m.vector(j, lane, at))
+        for (const [i, row] of sums.entries()) {
+          const splat = m.splat(i, at)
+          for (const [j, sum] of row.entries()) multiplyAdd(k, sum, splat, vectors[j]!)
+        }
+      } else {
+        const splats = each(m.splats, (i) => m.splat(i, at))
+        for (let j = 0; j < m.vectors; j++) {
+          const vector = m.vector(j, lane, at)
+          for (const [i, row] of sums.entries()) multiplyAdd(k, row[j]!, splats[i]!, vector)
+        }
+      }
+    }
+    nest(k, 'k', m.depth, step, m.unrolled)
+    for (const [i, row] of sums.entries()) {
+      for (const [j, sum] of row.entries()) m.done(i, j, lane, sum)
+    }
+  })
+}
+
+/** acc = a·b + acc, fused if the target can; integers wrap. */
+export function multiplyAdd(k: KernelAssembly, acc: Reg, a: Reg, b: Reg): void {
+  if (acc.type === 'f32' || acc.type === 'f64') k.update(acc, 'fma', a, b, acc)
+  else k.update(acc, 'add', k.set('mul', a, b), acc)
+}

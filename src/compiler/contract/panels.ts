@@ -1,0 +1,105 @@
+// Packing: the lanes' operand copied into panels, [panel][k][lane], so that one step of K finds its lanes
+// side by side and a panel is one contiguous run of memory, whatever the operand's own layout is.
+
+import { ofVar, plus, times } from '../kernel/affine.js'
+import type { Affine, BufferDecl } from '../kernel/ir.js'
+import {
+  KernelAssembly,
+  type KernelCall,
+  type LoweringContext,
+  MEMORY_TYPE,
+} from '../lower/assembly.js'
+import { nest, unflatten } from './axes.js'
+import { type Block, blockLength, forBlocks } from './blocks.js'
+import { type FactorShape, roundUp } from './choose.js'
+import type { Product } from './factors.js'
+import { product } from './spec.js'
+import { forTiles, type Span } from './tiles.js'
+
+/** Where a packed panel's elements are: at `base + k · lanes + lane`. */
+export interface PackedPanel {
+  readonly buffer: BufferDecl
+  readonly base: Affine
+}
+
+/** Fills the panels of a span of columns with a block of K. */
+export function fillPanels(
+  k: KernelAssembly,
+  p: Product,
+  shape: FactorShape,
+  copyLanes: number,
+  batch: Affine[],
+  block: Block,
+  span: Span,
+  panelAt: (panel: Affine) => PackedPanel,
+): void {
+  const lanes = span.unit
+  forTiles(k, 'pack', span, (panel, start, count) => {
+    const { buffer, base } = panelAt(panel)
+    const put = (lane: Affine, local: Affine[]): void => {
+      const column = unflatten(k, plus(start, lane), p.right.free)
+      const value = p.right.read(k, batch, column, block.at(local))
+      k.store(buffer, plus(plus(base, times(block.flat(local), lanes)), lane), value)
+    }
+    if (shape.contiguous === 'contract') {
+      k.loop('lane', count, (lane) => {
+        nest(k, 'k', block.sizes.slice(0, -1), (local) => {
+          k.vector('last', block.sizes.at(-1)!, copyLanes, (last) => put(lane, [...local, last]))
+        })
+      })
+    } else {
+      k.vector('lane', count, lanes, (lane) => {
+        nest(k, 'k', block.sizes, (local) => put(lane, local))
+      })
+    }
+  })
+}
+
+/** Packs the whole operand before the product; returns where a panel of a block is. */
+export function packAhead(
+  p: Product,
+  shape: FactorShape,
+  lanes: number,
+  ctx: LoweringContext,
+  calls: KernelCall[],
+): (k: KernelAssembly, batch: Affine, block: Affine, panel: Affine) => PackedPanel {
+  const columns = product(p.right.free)
+  const batches = product(p.batch)
+  const panels = Math.ceil(columns / lanes)
+  const length = blockLength(p.numerics, p.contract)
+  const { blocks } = p.numerics
+  const copy = ctx.temporary(
+    'panels',
+    MEMORY_TYPE[p.dtype],
+    batches * blocks * panels * length * lanes,
+  )
+  const place =
+    (access: 'read' | 'write') =>
+    (k: KernelAssembly, batch: Affine, block: Affine, panel: Affine): PackedPanel => ({
+      buffer: k.use(copy, access),
+      base: times(plus(times(plus(times(batch, blocks), block), panels), panel), length * lanes),
+    })
+  const chunk = roundUp(Math.min(columns, Math.max(1, (1 << 14) / length)), lanes)
+  const chunks = Math.ceil(columns / chunk)
+  const k = new KernelAssembly(`${p.name}: pack`, batches * blocks * chunks)
+  k.bytes = 8 * batches * product(p.contract) * columns
+  const [b, number, at] = unflatten(k, ofVar(k.chunk), [batches, blocks, chunks]) as [
+    Affine,
+    Affine,
+    Affine,
+  ]
+  const span: Span = { total: columns, chunk, chunks, unit: lanes, at }
+  const batch = unflatten(k, b, p.batch)
+  const single = { ...p.numerics, parts: blocks, blocksPerPart: 1 }
+  forBlocks(k, p.contract, single, number, (block) => {
+    fillPanels(k, p, shape, ctx.target.mapLanes, batch, block, span, (panel) =>
+      place('write')(k, b, block.number, plus(panel, times(at, chunk / lanes))),
+    )
+  })
+  calls.push(k.call())
+  return place('read')
+}
+
+/** The panel number a chunk's own panel has among all. */
+export const panelNumber = (span: Span, panel: Affine): Affine =>
+  plus(times(span.at, span.chunk / span.unit), panel)
