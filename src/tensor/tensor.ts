@@ -1,6 +1,8 @@
 // The tensor users hold.
 
 import type { Node } from '../ir/node.js'
+import '../ir/primitives/index.js'
+import '../runtime/standard.js'
 import { onConstruct } from './core.js'
 import { LinearTensor } from './linear.js'
 

@@ -1,0 +1,9 @@
+// The public face of tessera.
+
+export { DTYPE_NAMES, DTYPES, type DType, type TypedArray } from './base/dtype.js'
+export * from './base/errors.js'
+export { formatShape, type Shape } from './base/shape.js'
+export type { Tree } from './base/tree.js'
+export { deviceInfo, setDevice } from './runtime/devices.js'
+export { manualSeed } from './runtime/random.js'
+export * from './tensor/index.js'
