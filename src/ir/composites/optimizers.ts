@@ -104,7 +104,7 @@ const sgdOp = define<SgdAttrs>({
       { inputs: [wide, wide, lr, wide], attrs: { ...withMomentum, weightDecay: 0.1 } },
       { inputs: [x, x, lr, x], attrs: { ...withMomentum, nesterov: true } },
       {
-        inputs: [x, x, lr, x, step(1)],
+        inputs: [x, x, lr, { ...x, range: [0, 0] }, step(1)],
         attrs: { ...withMomentum, dampening: 0.5 },
         note: 'first',
         smooth: false,

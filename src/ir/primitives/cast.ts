@@ -69,7 +69,7 @@ function castSamples(): Sample<CastAttrs>[] {
     for (const dtype of ALL) {
       const values = isFloat(from)
         ? [...LIMITS, Number.NaN, Infinity, -Infinity, -0]
-        : [0, 1, 2, 1, from === 'bool' ? 0 : 200]
+        : [0, 1, ...(from === 'bool' ? [] : [2, 200])]
       const smooth = isFloat(from) && isFloat(dtype) ? {} : { smooth: false }
       const input = smooth.smooth === false ? { values, shape: [values.length] } : { shape: [2, 3] }
       const attrs = { dtype }

@@ -204,7 +204,12 @@ function extremum(name: string, reduction: Reduction): Op<ExtremumAttrs> {
     },
     samples: () =>
       ['split', 'first'].flatMap((ties) => [
-        ...shapesOf({ ties }).map((s) => ({ ...s, attrs: { ...s.attrs, ties } })),
+        ...shapesOf({ ties }).map((s) => ({
+          ...s,
+          attrs: { ...s.attrs, ties },
+          // An infinite result has no slope.
+          ...(s.note === 'empty set' && { smooth: false }),
+        })),
         {
           inputs: [{ shape: [2, 4], values: [1, 3, 3, 0, -2, -2, -2, -2] }],
           attrs: { axes: [1], ties },
