@@ -1,15 +1,15 @@
 // What shape and dtype rules say when they refuse.
 
 import { describe, expect, it } from 'vitest'
-import { evaluateGraph } from '../../backends/reference/evaluate.js'
-import type { DType } from '../../base/dtype.js'
-import { DTypeError, IndexError, ShapeError, ValueError } from '../../base/errors.js'
-import * as b from '../build.js'
-import { convBias } from '../composites/conv.js'
-import { batchNorm, layerNorm } from '../composites/norm.js'
-import { avgPool, maxPool } from '../composites/pool.js'
-import './index.js'
-import { parameter } from './source.js'
+import { evaluateGraph } from '../../src/backends/reference/evaluate.js'
+import type { DType } from '../../src/base/dtype.js'
+import { DTypeError, IndexError, ShapeError, ValueError } from '../../src/base/errors.js'
+import * as b from '../../src/ir/build.js'
+import { convBias } from '../../src/ir/composites/conv.js'
+import { batchNorm, layerNorm } from '../../src/ir/composites/norm.js'
+import { avgPool, maxPool } from '../../src/ir/composites/pool.js'
+import '../../src/ir/primitives/index.js'
+import { parameter } from '../../src/ir/primitives/source.js'
 
 const of = (...shape: number[]) => parameter(shape, 'float32')
 const as = (dtype: DType, ...shape: number[]) => parameter(shape, dtype)

@@ -1,15 +1,15 @@
 // What operations mean in their corners, worked out by hand: crops, ties, duplicates, wrapping, clamping.
 
 import { describe, expect, it } from 'vitest'
-import { evaluateGraph } from '../../backends/reference/evaluate.js'
-import { allocate, type DType } from '../../base/dtype.js'
-import { gradients } from '../../transforms/grad.js'
-import * as b from '../build.js'
-import { maxPool } from '../composites/pool.js'
-import type { Node } from '../node.js'
-import type { NDArray } from '../op.js'
-import './index.js'
-import { parameter } from './source.js'
+import { evaluateGraph } from '../../src/backends/reference/evaluate.js'
+import { allocate, type DType } from '../../src/base/dtype.js'
+import * as b from '../../src/ir/build.js'
+import { maxPool } from '../../src/ir/composites/pool.js'
+import type { Node } from '../../src/ir/node.js'
+import type { NDArray } from '../../src/ir/op.js'
+import { gradients } from '../../src/transforms/grad.js'
+import '../../src/ir/primitives/index.js'
+import { parameter } from '../../src/ir/primitives/source.js'
 
 const bindings = new Map<Node, NDArray>()
 

@@ -1,9 +1,11 @@
+// Random bits against published vectors, and against the same cipher in plain JavaScript.
+
 import { describe, expect, it } from 'vitest'
-import { evaluateGraph } from '../../backends/reference/evaluate.js'
-import { SymDim } from '../../base/dim.js'
-import { constant, randomBits } from '../build.js'
-import './index.js'
-import { threefry2x32 } from './random.js'
+import { evaluateGraph } from '../../src/backends/reference/evaluate.js'
+import { SymDim } from '../../src/base/dim.js'
+import { constant, randomBits } from '../../src/ir/build.js'
+import '../../src/ir/primitives/index.js'
+import { threefry2x32 } from '../../src/ir/primitives/random.js'
 
 /** A 32-bit word, written as hexadecimal digits, as an int32 scalar. */
 const word = (hex: string) => constant(Number.parseInt(hex, 16) | 0, 'int32')

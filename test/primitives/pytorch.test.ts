@@ -2,15 +2,15 @@
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { evaluateGraph } from '../src/backends/reference/evaluate.js'
-import * as b from '../src/ir/build.js'
-import '../src/ir/composites/norm.js'
-import '../src/ir/composites/pool.js'
-import { apply, type Node } from '../src/ir/node.js'
-import { type Attrs, type NDArray, OPS } from '../src/ir/op.js'
-import '../src/ir/primitives/index.js'
-import { parameter } from '../src/ir/primitives/source.js'
-import { gradients } from '../src/transforms/grad.js'
+import { evaluateGraph } from '../../src/backends/reference/evaluate.js'
+import * as b from '../../src/ir/build.js'
+import '../../src/ir/composites/norm.js'
+import '../../src/ir/composites/pool.js'
+import { apply, type Node } from '../../src/ir/node.js'
+import { type Attrs, type NDArray, OPS } from '../../src/ir/op.js'
+import '../../src/ir/primitives/index.js'
+import { parameter } from '../../src/ir/primitives/source.js'
+import { gradients } from '../../src/transforms/grad.js'
 
 interface Plain {
   readonly shape: readonly number[]
@@ -30,7 +30,7 @@ interface Case {
   readonly second: readonly (Plain | null)[]
 }
 
-const file = new URL('./fixtures/primitives.json', import.meta.url)
+const file = new URL('../fixtures/primitives.json', import.meta.url)
 const cases = JSON.parse(readFileSync(file, 'utf8')) as Case[]
 
 const hold = ({ shape, data }: Plain): NDArray => ({

@@ -1,18 +1,24 @@
 // Open sizes: a graph built on them, with the sizes put in, is the graph built on known sizes.
 
 import { describe, expect, it } from 'vitest'
-import { evaluateGraph } from '../../backends/reference/evaluate.js'
-import { type Dim, type DimEnv, dimAdd, dimSubstitute, SymDim } from '../../base/dim.js'
-import { formatShape, type Shape, sizeOf, staticShape, substituteShape } from '../../base/shape.js'
-import { gradients } from '../../transforms/grad.js'
-import { rewrite } from '../../transforms/rewrite.js'
-import * as b from '../build.js'
-import { batchNorm, layerNorm } from '../composites/norm.js'
-import { avgPool, maxPool } from '../composites/pool.js'
-import { apply, type Node } from '../node.js'
-import type { Attrs, AttrValue, NDArray } from '../op.js'
-import './index.js'
-import { parameter } from './source.js'
+import { evaluateGraph } from '../../src/backends/reference/evaluate.js'
+import { type Dim, type DimEnv, dimAdd, dimSubstitute, SymDim } from '../../src/base/dim.js'
+import {
+  formatShape,
+  type Shape,
+  sizeOf,
+  staticShape,
+  substituteShape,
+} from '../../src/base/shape.js'
+import * as b from '../../src/ir/build.js'
+import { batchNorm, layerNorm } from '../../src/ir/composites/norm.js'
+import { avgPool, maxPool } from '../../src/ir/composites/pool.js'
+import { apply, type Node } from '../../src/ir/node.js'
+import type { Attrs, AttrValue, NDArray } from '../../src/ir/op.js'
+import { gradients } from '../../src/transforms/grad.js'
+import { rewrite } from '../../src/transforms/rewrite.js'
+import '../../src/ir/primitives/index.js'
+import { parameter } from '../../src/ir/primitives/source.js'
 
 const N = SymDim.symbol('n')
 const H = SymDim.symbol('h')
