@@ -3,10 +3,13 @@
 
 export * from './activations.js'
 export * from './binarycrossentropy.js'
+export * from './conv.js'
 export * from './crossentropy.js'
 export * from './dropout.js'
 export * from './linear.js'
+export * from './norm.js'
 export * from './optimizers.js'
+export * from './pool.js'
 export type { Reduction } from './reduction.js'
 export * from './regression.js'
 export * from './softmax.js'

@@ -132,7 +132,7 @@ const layerLayout = (x: TensorType, { rank }: LayerNormAttrs): Layout => {
 
 const layerNormOp: Op<LayerNormAttrs> = define<LayerNormAttrs>({
   name: 'layerNorm',
-  attrs: { rank: 'int', epsilon: 'number' } as Op<LayerNormAttrs>['attrs'],
+  attrs: { rank: 'int', epsilon: 'number' },
   infer: ([x, ...rest], attrs) => {
     checkFloat('layerNorm', x!)
     if (!Number.isInteger(attrs.rank) || attrs.rank < 1 || attrs.rank > x!.shape.length) {

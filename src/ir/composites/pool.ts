@@ -215,7 +215,7 @@ function divisor(x: TensorType, shape: Shape, attrs: AveragePoolAttrs): Node {
 
 const averagePoolOp: Op<AveragePoolAttrs> = define<AveragePoolAttrs>({
   name: 'avgPool',
-  attrs: { ...POOL_KINDS, countIncludePad: 'flag' } as Op<AveragePoolAttrs>['attrs'],
+  attrs: { ...POOL_KINDS, countIncludePad: 'flag' },
   infer: ([x], attrs) => {
     checkFloat('avgPool', x!)
     return inferPool('avgPool', x!, attrs)
