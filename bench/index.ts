@@ -2,7 +2,7 @@
 // prints one line per workload: JSON with --json, a table without.
 
 import { parseArgs } from 'node:util'
-import { currentDeviceName, manualSeed, setDevice, setNumThreads, getNumThreads } from 'tessera'
+import { currentDeviceName, getNumThreads, manualSeed, setDevice, setNumThreads } from 'tessera'
 import { type Timing, timed } from './timing.js'
 import { type Mode, WORKLOADS } from './workloads.js'
 

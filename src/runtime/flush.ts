@@ -1,10 +1,10 @@
 // The flush: pending nodes become a plan, the plan runs, and values land where they belong.
 
 import type { Executable } from '../backends/device.js'
-import { Storage } from '../backends/storage.js'
+import type { Storage } from '../backends/storage.js'
 import { DTYPES } from '../base/dtype.js'
 import { TraceError } from '../base/errors.js'
-import { sizeOf, type StaticShape } from '../base/shape.js'
+import { type StaticShape, sizeOf } from '../base/shape.js'
 import { type Node, nextTraversal } from '../ir/node.js'
 import { PlanCache } from './cache.js'
 import { currentDevice } from './devices.js'
@@ -98,7 +98,10 @@ function collect(root: Node, mark: number, deep: boolean): boolean {
   return differentiates
 }
 
-function collectAll(roots: readonly Node[], deep: boolean): { mark: number; differentiates: boolean } {
+function collectAll(
+  roots: readonly Node[],
+  deep: boolean,
+): { mark: number; differentiates: boolean } {
   order.length = 0
   const mark = nextTraversal()
   let differentiates = false
@@ -117,8 +120,7 @@ function keepers(into: Node[]): void {
   }
 }
 
-const bytesOf = (node: Node): number =>
-  sizeOf(node.shape as StaticShape) * DTYPES[node.dtype].bytes
+const bytesOf = (node: Node): number => sizeOf(node.shape as StaticShape) * DTYPES[node.dtype].bytes
 
 // ---- Running ---------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 import { stopGradient } from '../ir/build.js'
 import { Node, topological } from '../ir/node.js'
-import type { Program } from '../ir/program.js'
 import { parameter } from '../ir/primitives/source.js'
+import type { Program } from '../ir/program.js'
 import { expandComposites } from '../transforms/expand.js'
 import { Role } from './key.js'
 
@@ -54,7 +54,10 @@ export function instantiate(
   if (structural.length === 0) return { inputs, outputs: expanded }
   const replace = new Map<Node, Node>()
   structural.forEach((_, k) => {
-    replace.set(expanded[roots.length + k] as Node, (differentiated[k] as { parameter: Node }).parameter)
+    replace.set(
+      expanded[roots.length + k] as Node,
+      (differentiated[k] as { parameter: Node }).parameter,
+    )
   })
   return { inputs, outputs: substitute(expanded.slice(0, roots.length), replace) }
 }

@@ -1,8 +1,8 @@
 // Plan keys: a graph written as integers, so that equal graphs find the plan built for the first.
 
+import type { Dim } from '../base/dim.js'
 import { DTYPES, type DType } from '../base/dtype.js'
 import { TraceError } from '../base/errors.js'
-import type { Dim } from '../base/dim.js'
 import type { Node } from '../ir/node.js'
 import type { AttrKind, Attrs, Op } from '../ir/op.js'
 
@@ -96,7 +96,9 @@ const attrWriters: (readonly AttrWriter[])[] = []
 function writersOf(op: Op): readonly AttrWriter[] {
   let list = attrWriters[op.id]
   if (list === undefined) {
-    list = Object.entries(op.attrs).map(([name, kind]) => [name, WRITERS[kind as AttrKind]] as const)
+    list = Object.entries(op.attrs).map(
+      ([name, kind]) => [name, WRITERS[kind as AttrKind]] as const,
+    )
     attrWriters[op.id] = list
   }
   return list

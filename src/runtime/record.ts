@@ -1,5 +1,6 @@
 // Recording: every operation a user calls becomes a node here.
 
+import { TraceError } from '../base/errors.js'
 import { apply, type Node } from '../ir/node.js'
 import type { Attrs, Op } from '../ir/op.js'
 import { realize } from './flush.js'
@@ -17,11 +18,25 @@ export function record<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attr
 /** Puts a node that was just made under the current modes. */
 export function recorded(node: Node): Node {
   if (!modes.gradEnabled) node.needsGrad = false
+  if (node.trace < 0) return inGraph(node)
   if (capturing()) node.site = captureSite(recorded)
   if (modes.trace !== null) {
     node.trace = modes.trace.id
     return node
   }
   if (node.depth > PENDING_LIMIT && node.outputs === null) realize([node])
+  return node
+}
+
+/** A node of a static graph: nothing runs before a session asks, and errors then name its line. */
+function inGraph(node: Node): Node {
+  if (modes.trace !== null) {
+    throw new TraceError(
+      'compile',
+      'tensors of the traced function only',
+      'a tensor of a graph (run the graph in a session)',
+    )
+  }
+  node.site ??= captureSite(recorded)
   return node
 }

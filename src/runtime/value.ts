@@ -1,8 +1,8 @@
 // What a node's `value` can be: how the runtime finds a leaf's bytes when a plan runs.
 
 import { Storage } from '../backends/storage.js'
-import { StaleValueError } from '../base/errors.js'
 import type { DType } from '../base/dtype.js'
+import { StaleValueError } from '../base/errors.js'
 import type { StaticShape } from '../base/shape.js'
 import type { Node } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'

@@ -11,23 +11,13 @@ import type { Tensor } from './tensor.js'
 const NUMERIC = ['float', 'int', 'uint'] as const
 
 /** Applies a binary builder to operands at their common dtype and shape. */
-function binary(
-  where: string,
-  x: Operand,
-  y: Operand,
-  build: (x: Node, y: Node) => Node,
-): Tensor {
+function binary(where: string, x: Operand, y: Operand, build: (x: Node, y: Node) => Node): Tensor {
   const [p, q] = meet(where, x, y)
   return expose(build(p, q))
 }
 
 /** As `binary`, for operations that have no meaning on truth values: bool counts as int32. */
-function numeric(
-  where: string,
-  x: Operand,
-  y: Operand,
-  build: (x: Node, y: Node) => Node,
-): Tensor {
+function numeric(where: string, x: Operand, y: Operand, build: (x: Node, y: Node) => Node): Tensor {
   const [p, q] = meet(where, x, y)
   if (p.dtype !== 'bool') return expose(build(p, q))
   return expose(build(b.cast(p, 'int32'), b.cast(q, 'int32')))
@@ -324,12 +314,7 @@ export abstract class ArithmeticTensor extends TensorCore {
   }
 }
 
-function logical(
-  where: string,
-  x: Operand,
-  y: Operand,
-  build: (x: Node, y: Node) => Node,
-): Tensor {
+function logical(where: string, x: Operand, y: Operand, build: (x: Node, y: Node) => Node): Tensor {
   const [p, q] = meet(where, x, y)
   return expose(build(b.cast(p, 'bool'), b.cast(q, 'bool')))
 }

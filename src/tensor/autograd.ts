@@ -1,16 +1,16 @@
-// Gradients: `backward()`, `grad(fn)`, the tape. Four doors to one transform over graphs.
+// Gradients outside `backward()`: `grad(fn)`, the tape, gradients by given tensors.
 
 import { isFloat } from '../base/dtype.js'
-import { ClosedError, GradientError, ShapeError } from '../base/errors.js'
-import { formatShape, shapeEqual, sizeOf } from '../base/shape.js'
+import { ClosedError, GradientError } from '../base/errors.js'
+import { sizeOf } from '../base/shape.js'
 import { flatten, mapTree, type Tree } from '../base/tree.js'
 import { output } from '../ir/build.js'
 import { apply, type Node, nextTraversal } from '../ir/node.js'
 import { OPS } from '../ir/op.js'
-import { pendingBackward, realize, setPendingBackward } from '../runtime/flush.js'
 import { modes, withGrad } from '../runtime/modes.js'
 import { recorded } from '../runtime/record.js'
 import { gradOf } from '../transforms/gradof.js'
+import { seedOf } from './backward.js'
 import { expose } from './core.js'
 import { Tensor } from './tensor.js'
 import type { Variable } from './variable.js'
@@ -24,109 +24,6 @@ export const isGradEnabled = (): boolean => modes.gradEnabled
 /** Computes and stores a value now, so that it stays readable whatever happens to variables. */
 export function keep<T extends Tensor>(x: T): T {
   return x.realize()
-}
-
-export interface BackwardOptions {
-  /** Gradient of the result itself; needed for results with more than one element. */
-  readonly gradient?: Tensor
-  /** Keep the graph, so that another `backward` may go through it. Default false. */
-  readonly retainGraph?: boolean
-  /** Record the gradients' own graph, for gradients of gradients. Default false. */
-  readonly createGraph?: boolean
-}
-
-/** The leaves below `root` that collect gradients, in the order they are met. */
-function gradientLeaves(where: string, root: Node): Node[] {
-  const leaves: Node[] = []
-  const mark = nextTraversal()
-  const stack: Node[] = [root]
-  root.mark = mark
-  while (stack.length > 0) {
-    const node = stack.pop() as Node
-    if (node.owner !== null) {
-      leaves.push(node)
-      continue
-    }
-    for (let i = node.inputs.length - 1; i >= 0; i--) {
-      const input = node.inputs[i] as Node
-      if (input.spent) usedUp(where)
-      if (!input.needsGrad || input.mark === mark) continue
-      input.mark = mark
-      stack.push(input)
-    }
-  }
-  return leaves
-}
-
-const usedUp = (where: string): never => {
-  throw new GradientError(
-    where,
-    'a graph no backward pass has gone through (pass { retainGraph: true } to the first one)',
-    'a graph that was used up',
-  )
-}
-
-function seedOf(where: string, root: Node, gradient: Tensor | undefined): Node | null {
-  if (gradient === undefined) {
-    if (sizeOf(root.shape) === 1) return null
-    throw new ShapeError(
-      where,
-      'a scalar, or { gradient } of the same shape',
-      formatShape(root.shape),
-      { shape: root.shape },
-    )
-  }
-  if (!shapeEqual(gradient.shape, root.shape)) {
-    throw new ShapeError(
-      where,
-      `a gradient of shape ${formatShape(root.shape)}`,
-      formatShape(gradient.shape),
-    )
-  }
-  return gradient.node
-}
-
-/**
- * Adds the gradients of `root` to `.grad` of every variable (and every tensor made with
- * `requiresGrad`) it depends on. Nothing is computed yet: the next step or read runs forward and
- * backward as one plan. See `Tensor.backward`.
- */
-export function backward(root: Tensor, options: BackwardOptions = {}): void {
-  const { node } = root
-  if (node.spent) usedUp('backward')
-  if (!node.needsGrad) {
-    throw new GradientError(
-      'backward',
-      'a tensor that depends on a variable with requiresGrad',
-      'one that does not (it was made under noGrad, detached, or from constants)',
-    )
-  }
-  const seed = seedOf('backward', node, options.gradient)
-  if (modes.trace === null) {
-    // One backward pass is pending at a time: accumulation over many batches stays bounded.
-    const before = pendingBackward()
-    if (before !== null) realize(before.results())
-  }
-  const leaves = gradientLeaves('backward', node)
-  const all = gradOf(node, leaves, seed)
-  if (options.createGraph !== true) all.needsGrad = false
-  recorded(all)
-  const owners: Tensor[] = []
-  leaves.forEach((leafNode, i) => {
-    const owner = leafNode.owner as Tensor
-    const fresh = output(all, i)
-    const total = owner.grad === null ? expose(fresh) : owner.grad.add(expose(fresh))
-    if (options.createGraph !== true) total.node.needsGrad = false
-    owner.grad = total
-    owners.push(owner)
-  })
-  if (modes.trace !== null) return
-  const results = owners.map((o) => (o.grad as Tensor).node)
-  setPendingBackward({
-    gradNode: all,
-    results: () => results,
-    retain: options.retainGraph === true || options.createGraph === true,
-  })
 }
 
 /** A new identity for a value: what `grad(fn)` differentiates by. */
@@ -148,7 +45,13 @@ function gradientsBy(
   gradient?: Tensor,
 ): Tensor[] {
   const seed = seedOf(where, root.node, gradient)
-  const all = recorded(gradOf(root.node, wrt.map((x) => x.node), seed))
+  const all = recorded(
+    gradOf(
+      root.node,
+      wrt.map((x) => x.node),
+      seed,
+    ),
+  )
   return wrt.map((_, i) => expose(output(all, i)))
 }
 
@@ -228,7 +131,8 @@ export class GradientTape {
     target: Tensor,
     sources: S,
   ): S extends Tensor ? Tensor | null : (Tensor | null)[] {
-    if (!this.ran) throw new ClosedError('GradientTape.gradient', 'a tape that has run', 'one that has not')
+    if (!this.ran)
+      throw new ClosedError('GradientTape.gradient', 'a tape that has run', 'one that has not')
     if (this.used && this.options.persistent !== true) {
       throw new ClosedError(
         'GradientTape.gradient',
@@ -265,4 +169,3 @@ function reachable(root: Node, targets: ReadonlySet<Node>): Set<Node> {
   }
   return found
 }
-

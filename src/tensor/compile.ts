@@ -3,7 +3,7 @@
 import type { Executable } from '../backends/device.js'
 import type { Storage } from '../backends/storage.js'
 import { StaleValueError } from '../base/errors.js'
-import { shapeEqual, type StaticShape } from '../base/shape.js'
+import { type StaticShape, shapeEqual } from '../base/shape.js'
 import { flatten, mapTree, structure, type Tree } from '../base/tree.js'
 import { Node, topological } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'

@@ -7,16 +7,16 @@ import {
   formatShape,
   isStatic,
   type Shape,
-  sizeOf,
   type StaticShape,
+  sizeOf,
   staticShape,
 } from '../base/shape.js'
 import type { Node } from '../ir/node.js'
 import type { Attrs, Op } from '../ir/op.js'
 import { parameter } from '../ir/primitives/source.js'
 import { realize } from '../runtime/flush.js'
-import { record, recorded } from '../runtime/record.js'
 import { modes } from '../runtime/modes.js'
+import { record, recorded } from '../runtime/record.js'
 import { GradientInput, type LeafValue, resolve } from '../runtime/value.js'
 import { formatTensor } from './print.js'
 import type { Tensor } from './tensor.js'

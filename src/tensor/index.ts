@@ -1,8 +1,6 @@
 // The public core: tensors, functions that make and combine them, variables.
 
 export {
-  type BackwardOptions,
-  backward,
   enableGrad,
   GradientTape,
   grad,
@@ -13,6 +11,7 @@ export {
   valueAndGrad,
 } from './autograd.js'
 export type { Axes, AxisArg, ReduceArg, ReduceOptions } from './axes.js'
+export { type BackwardOptions, backward } from './backward.js'
 export { type CompiledFunction, compile } from './compile.js'
 export type { NestedArray } from './core.js'
 export * from './create.js'

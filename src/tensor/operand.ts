@@ -17,7 +17,8 @@ const IN_PLAN: ReadonlySet<number> = new Set([0, 1, -1, 2, 0.5])
 
 /** A scalar of a dtype. */
 export function scalarNode(value: number, dtype: DType): Node {
-  if (IN_PLAN.has(value) || modes.trace !== null || Number.isNaN(value)) return constant(value, dtype)
+  if (IN_PLAN.has(value) || modes.trace !== null || Number.isNaN(value))
+    return constant(value, dtype)
   return slotNode(value, dtype)
 }
 

@@ -3,6 +3,7 @@
 import type { Node } from '../ir/node.js'
 import '../ir/primitives/index.js'
 import '../runtime/standard.js'
+import { type BackwardOptions, backward } from './backward.js'
 import { onConstruct } from './core.js'
 import { LinearTensor } from './linear.js'
 
@@ -19,6 +20,18 @@ import { LinearTensor } from './linear.js'
  * computation also stores values of up to 16 KiB that they might look at later, losses that were
  * differentiated, and what the outermost module call returned; `keep(x)` asks for any other.
  */
-export class Tensor extends LinearTensor {}
+export class Tensor extends LinearTensor {
+  /**
+   * Adds the gradients of this tensor to `.grad` of every variable (and every tensor made with
+   * `requiresGrad`) it depends on. Nothing is computed yet: the next step or read runs forward and
+   * backward as one plan. Mirrors `torch.Tensor.backward`.
+   *
+   * @throws GradientError if nothing it depends on collects gradients, or its graph was used up.
+   * @throws ShapeError if it has more than one element and no `gradient` is given.
+   */
+  backward(options?: BackwardOptions): void {
+    backward(this, options)
+  }
+}
 
 onConstruct((node: Node) => new Tensor(node))

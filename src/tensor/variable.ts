@@ -1,17 +1,17 @@
 // Variables: tensors whose value can be replaced.
 
+import { Storage } from '../backends/storage.js'
 import { type DType, isFloat } from '../base/dtype.js'
 import { DTypeError, ShapeError, TraceError } from '../base/errors.js'
-import { formatShape, shapeEqual, type StaticShape, staticShape } from '../base/shape.js'
+import { formatShape, shapeEqual, staticShape } from '../base/shape.js'
 import { broadcastTo, cast } from '../ir/build.js'
 import { apply, type Node } from '../ir/node.js'
 import { OPS, type Op } from '../ir/op.js'
 import { addSink, dropSink, realize, type Sink } from '../runtime/flush.js'
 import { modes } from '../runtime/modes.js'
-import { Cell, cellNode } from '../runtime/value.js'
-import { Storage } from '../backends/storage.js'
-import { asTensor, type TensorLike } from './create.js'
 import { recorded } from '../runtime/record.js'
+import { Cell, cellNode } from '../runtime/value.js'
+import { asTensor, type TensorLike } from './create.js'
 import { type Operand, operandNode } from './operand.js'
 import { Tensor } from './tensor.js'
 
@@ -82,7 +82,8 @@ export class Variable extends Tensor {
   /** Replaces the value. Throws `ShapeError` and `DTypeError` where the new one does not fit. */
   assign(value: Operand): this {
     const node = operandNode('assign', value)
-    const fitted = node.dtype === this.dtype || typeof value !== 'object' ? cast(node, this.dtype) : node
+    const fitted =
+      node.dtype === this.dtype || typeof value !== 'object' ? cast(node, this.dtype) : node
     if (fitted.dtype !== this.dtype) {
       throw new DTypeError('assign', `a ${this.dtype} value for ${this.name}`, fitted.dtype)
     }
