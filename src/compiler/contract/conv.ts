@@ -1,9 +1,13 @@
-// Lowers `conv` to kernels.
+// Lowers `conv` to kernels: looks at the shape of a convolution and picks the loops that suit it.
 
 import type { KernelCall, LoweringContext, Reader, Writer } from '../lower/assembly.js'
+import { lowerProduct } from './gemm.js'
 import { convNumerics } from './numerics.js'
-import { plainConv } from './plain.js'
-import type { ConvSpec } from './spec.js'
+import { asProduct, asProductPerImage, type Patches, patchesOf, positionsOf } from './patches.js'
+import { plainProduct } from './plain.js'
+import { Probe } from './probe.js'
+import { type ConvSpec, convSizes, product } from './spec.js'
+import { needsNoStage, stage } from './stage.js'
 
 /** Kernels that compute `conv` of what the readers read and hand it to `out`. */
 export function lowerConv(
@@ -11,7 +15,27 @@ export function lowerConv(
   input: Reader,
   kernel: Reader,
   out: Writer,
-  _ctx: LoweringContext,
+  ctx: LoweringContext,
 ): KernelCall[] {
-  return plainConv(spec, convNumerics(spec), input, kernel, out)
+  const sizes = convSizes(spec)
+  const numerics = convNumerics(spec)
+  const calls: KernelCall[] = []
+  const results = sizes.groups * sizes.batch * sizes.features * product(sizes.output)
+  if (results === 0) return []
+  const window = product(sizes.kernel)
+  const plainInput = new Probe(input.shape.length, (k, c) => input.read(k, c)).plain
+  const asIs = needsNoStage(spec, sizes) && (plainInput || window === 1)
+  const empty = sizes.channels * window === 0
+  const source = asIs || empty ? input : stage(spec, sizes, input, ctx, calls)
+  const origin = spec.attrs.low.map((low) => (asIs ? -low : 0))
+  const c = patchesOf(spec, sizes, numerics, source, kernel, out, origin)
+  const tiled = spec.dtype === 'float32' || spec.dtype === 'float64' || spec.dtype === 'int32'
+  if (!tiled || empty) return [...calls, ...plainProduct(asProduct(c))]
+  return [...calls, ...tiledConv(c, ctx)]
+}
+
+function tiledConv(c: Patches, ctx: LoweringContext): KernelCall[] {
+  const window = product(c.contract.slice(1))
+  if (window === 1 && positionsOf(c) >= 16) return lowerProduct(asProductPerImage(c), ctx)
+  return lowerProduct(asProduct(c), ctx)
 }

@@ -36,10 +36,10 @@ export interface Extent {
 export function cut(e: Extent, tile: Tile, target: Target): Cutting {
   const perK = e.block * e.bytes
   // The rows' operand of a chunk takes half of the second-level cache, packed panels a quarter.
-  const fit = (total: number, unit: number, cache: number): number =>
+  const atMost = (total: number, unit: number, cache: number): number =>
     Math.min(roundUp(total, unit), Math.max(4, Math.floor(cache / perK / unit)) * unit)
-  let chunkRows = fit(e.rows, tile.rows, target.cache.l2 / 2)
-  let chunkColumns = fit(e.columns, tile.lanes, target.cache.l2 / 4)
+  let chunkRows = atMost(e.rows, tile.rows, target.cache.l2 / 2)
+  let chunkColumns = atMost(e.columns, tile.lanes, target.cache.l2 / 4)
   const work = e.batch * e.rows * e.columns * e.depth
   const wanted = Math.max(1, Math.min(MOST_CHUNKS, Math.floor(work / CHUNK_WORK)))
   const missing = (): number =>

@@ -1,42 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import type { DType } from '../../base/dtype.js'
 import { fma32 } from '../kernel/lanewise.js'
+import { MEMORY_TYPE } from '../lower/assembly.js'
 import { lowerDot } from './dot.js'
-import { target, Workspace } from './fixtures.js'
+import { flatAt as at, coordinates, target, values, Workspace } from './fixtures.js'
 import { dotNumerics } from './numerics.js'
 import { type DotSpec, dotAxes, product } from './spec.js'
 
 const TARGETS = [target(4, 8, 4), target(6, 8, 4), target(12, 32, 16), target(1, 4, 4)]
 
 const MATMUL = { leftBatch: [], rightBatch: [], leftContract: [1], rightContract: [0] }
-
-/** Small values with many different bits. */
-function values(length: number, seed: number): Float32Array {
-  const out = new Float32Array(length)
-  let x = seed * 2654435761 + 1
-  for (let i = 0; i < length; i++) {
-    x = (Math.imul(x, 1664525) + 1013904223) | 0
-    out[i] = (x >> 8) / 2 ** 23
-  }
-  return out
-}
-
-/** All coordinates of a shape, last axis fastest. */
-function* coordinates(shape: readonly number[]): Generator<number[]> {
-  const total = product(shape)
-  for (let flat = 0; flat < total; flat++) {
-    const at: number[] = []
-    let rest = flat
-    for (let i = shape.length - 1; i >= 0; i--) {
-      at.unshift(rest % shape[i]!)
-      rest = Math.floor(rest / shape[i]!)
-    }
-    yield at
-  }
-}
-
-const at = (shape: readonly number[], coords: readonly number[]): number =>
-  shape.reduce((flat, size, i) => flat * size + coords[i]!, 0)
 
 /** The definition, with the additions in the order that numerics fixes. */
 function naive(spec: DotSpec, left: ArrayLike<number>, right: ArrayLike<number>): Float32Array {
@@ -231,7 +203,7 @@ describe('dot', () => {
     check({ left: [0, 3], right: [3, 4] })
   })
 
-  test.each(['float64', 'int32', 'int64', 'uint8'] as const)('%s', (dtype: DType) => {
+  test.each(['float64', 'int32', 'int64', 'uint8'] as const)('%s', (dtype) => {
     const spec: DotSpec = { left: [9, 40], right: [40, 11], attrs: MATMUL, dtype }
     const integer = dtype !== 'float64'
     const pick = (x: Float32Array) =>
@@ -239,11 +211,7 @@ describe('dot', () => {
     const [a, b] = [pick(values(360, 1)), pick(values(440, 2))]
     for (const t of TARGETS) {
       const w = new Workspace(t)
-      const out = w.buffer(
-        'out',
-        ({ float64: 'f64', int32: 'i32', int64: 'i64', uint8: 'u8' } as const)[dtype],
-        99,
-      )
+      const out = w.buffer('out', MEMORY_TYPE[dtype], 99)
       w.interpret(
         lowerDot(
           spec,

@@ -14,6 +14,7 @@ import {
   type Reader,
   type Writer,
 } from '../lower/assembly.js'
+import { product } from './spec.js'
 
 export const target = (rows: number, lanes: number, native: number, fused = true): Target => ({
   name: `test ${rows}x${lanes}`,
@@ -27,6 +28,35 @@ export const target = (rows: number, lanes: number, native: number, fused = true
 
 export const rowMajor = (shape: readonly number[]): number[] =>
   shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1))
+
+/** Small values with many different bits. */
+export function values(length: number, seed: number): Float32Array {
+  const out = new Float32Array(length)
+  let x = seed * 2654435761 + 1
+  for (let i = 0; i < length; i++) {
+    x = (Math.imul(x, 1664525) + 1013904223) | 0
+    out[i] = (x >> 8) / 2 ** 23
+  }
+  return out
+}
+
+/** All coordinates of a shape, last axis fastest. */
+export function* coordinates(shape: readonly number[]): Generator<number[]> {
+  const total = product(shape)
+  for (let flat = 0; flat < total; flat++) {
+    const at: number[] = []
+    let rest = flat
+    for (let i = shape.length - 1; i >= 0; i--) {
+      at.unshift(rest % shape[i]!)
+      rest = Math.floor(rest / shape[i]!)
+    }
+    yield at
+  }
+}
+
+/** Position of coordinates in a shape's row-major order. */
+export const flatAt = (shape: readonly number[], coords: readonly number[]): number =>
+  shape.reduce((flat, size, i) => flat * size + coords[i]!, 0)
 
 /** Buffers of a program under test, and the memory each is bound to. */
 export class Workspace implements LoweringContext {

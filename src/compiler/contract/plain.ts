@@ -3,18 +3,12 @@
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import type { Affine, Reg, RegType } from '../kernel/ir.js'
-import {
-  KernelAssembly,
-  type KernelCall,
-  REGISTER_TYPE,
-  type Reader,
-  type Writer,
-} from '../lower/assembly.js'
+import { KernelAssembly, type KernelCall, REGISTER_TYPE } from '../lower/assembly.js'
 import { nest, unflatten } from './axes.js'
 import type { Product } from './factors.js'
 import { multiplyAdd } from './micro.js'
 import type { Numerics } from './numerics.js'
-import { type ConvSpec, convSizes, product } from './spec.js'
+import { product } from './spec.js'
 
 /** Sums `term` over K as `numerics` says, for one result (or one a lane). */
 function sumOverK(
@@ -77,62 +71,5 @@ export function plainProduct(p: Product): KernelCall[] {
     })
   }
   k.loop('row', end, oneRow, { from: times(chunk, per) })
-  return [k.call()]
-}
-
-export function plainConv(
-  spec: ConvSpec,
-  numerics: Numerics,
-  input: Reader,
-  kernel: Reader,
-  out: Writer,
-): KernelCall[] {
-  const { attrs } = spec
-  const sizes = convSizes(spec)
-  const contract = [sizes.channels, ...sizes.kernel]
-  const outer = [sizes.batch, sizes.groups, sizes.features, ...sizes.output]
-  const total = product(outer)
-  if (total === 0) return []
-  const per = rowsPerChunk(product(contract))
-  const k = new KernelAssembly(`conv [${spec.input}]*[${spec.kernel}]`, Math.ceil(total / per))
-  k.flops = 2 * total * product(contract)
-  k.bytes = 4 * (product(spec.input) + product(spec.kernel) + total)
-  const chunk = ofVar(k.chunk)
-  const end = { min: [plus(times(chunk, per), per), affine(total)] as const }
-  const one = (flat: Affine): void => {
-    const [n, g, f, ...at] = unflatten(k, flat, outer) as [Affine, Affine, Affine, ...Affine[]]
-    const feature = plus(times(g, sizes.features), f)
-    const sum = sumOverK(k, REGISTER_TYPE[spec.dtype], contract, numerics, (acc, [c, ...tap]) => {
-      const image = attrs.batchGroups > 1 ? plus(times(g, sizes.batch), n) : n
-      const channel = attrs.groups > 1 ? plus(times(g, sizes.channels), c!) : c!
-      const weight = kernel.read(k, [feature, c!, ...tap])
-      const within = (axis: number, position: Affine[]): void => {
-        if (axis === at.length) {
-          multiplyAdd(k, acc, weight, input.read(k, [image, channel, ...position]))
-          return
-        }
-        const dilation = attrs.inputDilation[axis]!
-        const raw = plus(
-          plus(
-            times(at[axis]!, attrs.strides[axis]!),
-            times(tap[axis]!, attrs.kernelDilation[axis]!),
-          ),
-          -attrs.low[axis]!,
-        )
-        k.when(raw, 'ge', affine(0), () => {
-          k.when(raw, 'lt', affine((sizes.input[axis]! - 1) * dilation + 1), () => {
-            if (dilation === 1) return within(axis + 1, [...position, raw])
-            const { quotient, remainder } = k.divmod(raw, dilation)
-            k.when(ofVar(remainder), 'eq', affine(0), () => {
-              within(axis + 1, [...position, ofVar(quotient)])
-            })
-          })
-        })
-      }
-      within(0, [])
-    })
-    out.write(k, [n, feature, ...at], sum)
-  }
-  k.loop('result', end, one, { from: times(chunk, per) })
   return [k.call()]
 }

@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest'
+import type { ConvAttrs } from '../../ir/build.js'
+import { fma32 } from '../kernel/lanewise.js'
+import { lowerConv } from './conv.js'
+import { coordinates, flatAt, target, values, Workspace } from './fixtures.js'
+import { convNumerics } from './numerics.js'
+import { type ConvSpec, convSizes, product } from './spec.js'
+
+const TARGETS = [target(4, 8, 4), target(6, 8, 4), target(12, 32, 16), target(1, 4, 4)]
+
+/** The definition, with the additions in the order that numerics fixes. Padding multiplies as zeros. */
+function naive(spec: ConvSpec, input: ArrayLike<number>, kernel: ArrayLike<number>): Float32Array {
+  const { attrs } = spec
+  const s = convSizes(spec)
+  const { axis, step, blocksPerPart } = convNumerics(spec)
+  const contract = [s.channels, ...s.kernel]
+  const perAxis = Math.ceil((contract[axis] ?? 1) / step)
+  const ks = [...coordinates(contract)]
+  const out: number[] = []
+  for (const n of Array(s.batch).keys()) {
+    for (const o of Array(s.groups * s.features).keys()) {
+      for (const position of coordinates(s.output)) {
+        const g = Math.floor(o / s.features)
+        const blocks: number[] = []
+        for (const k of ks) {
+          const [c, ...tap] = k as [number, ...number[]]
+          const image = attrs.batchGroups > 1 ? g * s.batch + n : n
+          const channel = attrs.groups > 1 ? g * s.channels + c : c
+          const raw = position.map(
+            (p, i) => p * attrs.strides[i]! + tap[i]! * attrs.kernelDilation[i]! - attrs.low[i]!,
+          )
+          const there = raw.every(
+            (r, i) =>
+              r >= 0 &&
+              r % attrs.inputDilation[i]! === 0 &&
+              r / attrs.inputDilation[i]! < s.input[i]!,
+          )
+          const where = [image, channel, ...raw.map((r, i) => r / attrs.inputDilation[i]!)]
+          const x = there ? input[flatAt(spec.input, where)]! : 0
+          const b = flatAt(contract.slice(0, axis), k) * perAxis + Math.floor((k[axis] ?? 0) / step)
+          blocks[b] = fma32(kernel[flatAt(spec.kernel, [o, ...k])]!, x, blocks[b] ?? 0)
+        }
+        const parts: number[] = []
+        for (const [i, x] of blocks.entries()) {
+          const part = Math.floor(i / blocksPerPart)
+          parts[part] = parts[part] === undefined ? x : Math.fround(parts[part] + x)
+        }
+        out.push(parts.length === 0 ? 0 : parts.reduce((a, x) => Math.fround(a + x)))
+      }
+    }
+  }
+  return Float32Array.from(out)
+}
+
+/** Attributes with nothing unusual, for `rank` spatial axes. */
+const attrs = (rank: number, change: Partial<ConvAttrs> = {}): ConvAttrs => ({
+  strides: Array(rank).fill(1),
+  low: Array(rank).fill(0),
+  high: Array(rank).fill(0),
+  inputDilation: Array(rank).fill(1),
+  kernelDilation: Array(rank).fill(1),
+  groups: 1,
+  batchGroups: 1,
+  ...change,
+})
+
+interface Views {
+  readonly inputPerm?: readonly number[]
+  readonly kernelPerm?: readonly number[]
+  /** Axes of the kernel that run backwards. */
+  readonly kernelReversed?: readonly number[]
+}
+
+/** What an operand that is a view of `data` looks like, written out. */
+function viewed(
+  data: Float32Array,
+  shape: readonly number[],
+  perm: readonly number[] | undefined,
+  reversed: readonly number[],
+): Float32Array {
+  const order = perm ?? shape.map((_, i) => i)
+  const stored = new Array<number>(shape.length)
+  for (const [i, p] of order.entries()) stored[p] = shape[i]!
+  return Float32Array.from(coordinates(shape), (coords) => {
+    const inMemory = new Array<number>(shape.length)
+    for (const [i, p] of order.entries()) {
+      inMemory[p] = reversed.includes(i) ? shape[i]! - 1 - coords[i]! : coords[i]!
+    }
+    return data[flatAt(stored, inMemory)]!
+  })
+}
+
+function check(
+  input: readonly number[],
+  kernel: readonly number[],
+  change: Partial<ConvAttrs> = {},
+  { inputPerm, kernelPerm, kernelReversed = [] }: Views = {},
+  targets = TARGETS,
+): void {
+  const spec: ConvSpec = { attrs: attrs(input.length - 2, change), input, kernel, dtype: 'float32' }
+  const s = convSizes(spec)
+  const shape = [s.batch, s.groups * s.features, ...s.output]
+  const inputData = values(product(input), 1)
+  const kernelData = values(product(kernel), 2)
+  const bias = values(shape[1]!, 3)
+  const x = viewed(inputData, input, inputPerm, [])
+  const weights = viewed(kernelData, kernel, kernelPerm, kernelReversed)
+  const expected = naive(spec, x, weights)
+  const positions = product(s.output)
+  const fused = naive(
+    spec,
+    x.map((v) => Math.fround(Math.fround(v * 2) + 1)),
+    weights,
+  ).map((v, i) => Math.fround(v + bias[Math.floor(i / positions) % shape[1]!]!))
+  for (const t of targets) {
+    for (const dressed of [false, true]) {
+      const w = new Workspace(t)
+      const l = w.reader('input', 'float32', input, inputData, inputPerm)
+      const r = w.reader('kernel', 'float32', kernel, kernelData, kernelPerm, kernelReversed)
+      const out = w.buffer('out', 'f32', product(shape))
+      const b = w.reader('bias', 'float32', [shape[1]!], bias)
+      const writer = dressed ? w.biased(out, shape, b, 1) : w.writer(out, shape)
+      w.interpret(lowerConv(spec, dressed ? w.fused(l) : l, r, writer, w))
+      const label = `${t.name}${dressed ? ' fused' : ''}`
+      expect(w.memory.get(out.id), label).toEqual(dressed ? fused : expected)
+    }
+  }
+}
+
+describe('conv', () => {
+  test('sizes that fit no tile', () => {
+    check([2, 3, 9, 9], [5, 3, 3, 3])
+    check([1, 1, 8, 8], [1, 1, 3, 3])
+    check([3, 5, 6, 6], [9, 5, 3, 3])
+    check([2, 4, 7, 19], [6, 4, 2, 3])
+    check([2, 3, 5, 5], [4, 3, 5, 5])
+    check([5, 2, 4, 4], [3, 2, 2, 2])
+    check([1, 2, 20, 35], [3, 2, 3, 3])
+  })
+
+  test('1 to 3 spatial axes, and none', () => {
+    check([2, 3, 40], [5, 3, 3])
+    check([2, 3, 40], [5, 3, 3], { low: [1], high: [1], strides: [2] })
+    check([2, 2, 5, 6, 7], [3, 2, 2, 3, 2])
+    check([2, 2, 5, 6, 7], [3, 2, 2, 3, 2], { low: [1, 0, 1], high: [0, 2, 1], strides: [1, 2, 1] })
+    check([6, 5], [7, 5])
+  })
+
+  test('padding of either sign, and unequal', () => {
+    check([2, 3, 7, 7], [4, 3, 3, 3], { low: [1, 1], high: [1, 1] })
+    check([2, 3, 7, 7], [4, 3, 3, 3], { low: [2, 0], high: [0, 1] })
+    check([2, 3, 9, 9], [4, 3, 3, 3], { low: [-1, -2], high: [-2, 1] })
+    check([2, 3, 9, 9], [4, 3, 3, 3], { low: [-1, -2], high: [-2, -1] })
+    check([1, 2, 3, 3], [4, 2, 3, 3], { low: [4, 4], high: [4, 4] })
+  })
+
+  test('strides and dilations', () => {
+    check([2, 3, 11, 11], [4, 3, 3, 3], { strides: [2, 2] })
+    check([2, 3, 11, 11], [4, 3, 3, 3], { strides: [2, 3], low: [1, 1], high: [1, 1] })
+    check([2, 3, 11, 11], [4, 3, 3, 3], { kernelDilation: [2, 3] })
+    check([2, 3, 5, 5], [4, 3, 3, 3], { inputDilation: [2, 2], low: [2, 2], high: [2, 3] })
+    check([2, 3, 5, 6], [4, 3, 3, 2], { inputDilation: [3, 2], low: [-1, 1], high: [-2, 0] })
+    check([2, 3, 6, 6], [4, 3, 2, 2], {
+      strides: [2, 1],
+      inputDilation: [2, 1],
+      kernelDilation: [1, 2],
+      low: [1, 0],
+      high: [0, 1],
+    })
+  })
+
+  test('groups of channels, of the batch, and depthwise', () => {
+    check([2, 6, 7, 7], [9, 2, 3, 3], { groups: 3 })
+    check([2, 6, 9, 9], [6, 1, 3, 3], { groups: 6, low: [1, 1], high: [1, 1] })
+    check([2, 4, 9, 9], [8, 1, 3, 3], { groups: 4, strides: [2, 2] })
+    check([6, 2, 7, 7], [9, 2, 3, 3], { batchGroups: 3 })
+    check([4, 2, 7, 7], [4, 2, 3, 3], { batchGroups: 4, low: [1, 1], high: [1, 1] })
+  })
+
+  test('kernels of one element', () => {
+    check([2, 9, 6, 6], [17, 9, 1, 1])
+    check([2, 9, 6, 6], [17, 9, 1, 1], { strides: [2, 2] })
+    check([2, 9, 6, 6], [17, 9, 1, 1], { low: [1, 1], high: [1, 1] })
+    check([3, 9, 2, 2], [17, 9, 1, 1])
+  })
+
+  test('sums of several blocks', () => {
+    check([1, 70, 6, 6], [5, 70, 3, 3], {}, {}, TARGETS.slice(0, 3))
+    check([2, 70, 5, 5], [5, 70, 3, 3], { low: [1, 1], high: [1, 1] }, {}, TARGETS.slice(0, 3))
+    check([2, 130, 5, 9], [4, 130, 2, 2], {}, {}, TARGETS.slice(0, 2))
+  })
+
+  test('the gradient of the input: a flipped, transposed kernel and a wide border', () => {
+    check(
+      [2, 6, 5, 5],
+      [3, 6, 3, 3],
+      { low: [2, 2], high: [2, 2] },
+      { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] },
+    )
+    check(
+      [2, 6, 5, 5],
+      [20, 6, 3, 3],
+      { low: [1, 1], high: [2, 1], inputDilation: [2, 2] },
+      { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] },
+    )
+  })
+
+  test('the gradient of the kernel: channels as batch, images as channels, a large window', () => {
+    const transposed = { inputPerm: [1, 0, 2, 3], kernelPerm: [1, 0, 2, 3] }
+    check([3, 4, 11, 11], [5, 4, 9, 9], {}, transposed)
+    check([3, 4, 9, 9], [5, 4, 9, 9], { low: [1, 1], high: [1, 1] }, transposed)
+    check([6, 2, 24, 24], [9, 2, 24, 24], { low: [1, 1], high: [1, 1] }, transposed, [TARGETS[0]!])
+    check([3, 4, 11, 11], [5, 4, 5, 5], { kernelDilation: [2, 2] }, transposed)
+    check([3, 8, 6, 6], [20, 8, 4, 4], {}, transposed)
+  })
+})
