@@ -64,7 +64,8 @@ const sgdOp = define<SgdAttrs>({
   },
   infer: ([param, grad, lr, buffer, step], { momentum, dampening, nesterov }) => {
     if (nesterov && (momentum <= 0 || dampening !== 0)) {
-      throw new ValueError('sgdUpdate', 'a momentum and no dampening with nesterov', 'neither')
+      const received = `momentum ${momentum} and dampening ${dampening}`
+      throw new ValueError('sgdUpdate', 'momentum and no dampening with nesterov', received)
     }
     if ((momentum !== 0) !== (buffer !== undefined)) {
       const expected = 'a momentum buffer exactly when there is momentum'
