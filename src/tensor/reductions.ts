@@ -4,11 +4,11 @@ import { checkDType, type DType } from '../base/dtype.js'
 import { ShapeError } from '../base/errors.js'
 import { formatShape, isStatic, type Shape, sizeOf } from '../base/shape.js'
 import * as b from '../ir/build.js'
+import { logSumExp } from '../ir/composites/softmax.js'
 import type { Node } from '../ir/node.js'
 import { ArithmeticTensor } from './arithmetic.js'
 import {
   type Axes,
-  type AxisArg,
   oneAxis,
   type ReduceArg,
   type ReduceOptions,
@@ -65,13 +65,6 @@ const like = (scalar: Node, x: Node): Node => b.broadcastTo(scalar, x.shape)
 function summable(where: string, x: Node, dtype: DType | undefined): Node {
   if (dtype !== undefined) return b.cast(x, checkDType(where, dtype))
   return x.dtype === 'bool' || x.dtype === 'uint8' ? b.cast(x, 'int32') : x
-}
-
-/** The largest along axes, as a value to subtract before exponentials: finite, and no gradient. */
-function shift(x: Node, axes: readonly number[]): Node {
-  const top = b.reduceMax(x, axes)
-  const infinite = b.eq(b.abs(top), b.fullLike(top, Number.POSITIVE_INFINITY))
-  return b.stopGradient(b.select(infinite, b.zerosLike(top), top))
 }
 
 /** See `Tensor`. */
@@ -194,26 +187,7 @@ export abstract class ReductionTensor extends ArithmeticTensor {
   logSumExp(arg?: ReduceArg): Tensor {
     const how = reduction('logSumExp', arg, this.ndim)
     const x = asFloat(this.node)
-    const top = shift(x, how.axes)
-    const sum = b.reduceSum(b.exp(b.sub(x, b.unreduce(top, how.axes, x.shape))), how.axes)
-    return expose(kept(b.add(b.log(sum), top), x, how))
-  }
-
-  /** exp(x) / Σ exp(x) along an axis (default: the last). Mirrors `torch.softmax`. */
-  softmax(arg?: AxisArg): Tensor {
-    const axis = oneAxis('softmax', arg, this.ndim, -1)
-    const x = asFloat(this.node)
-    const e = b.exp(b.sub(x, b.unreduce(shift(x, [axis]), [axis], x.shape)))
-    return expose(b.div(e, b.unreduce(b.reduceSum(e, [axis]), [axis], x.shape)))
-  }
-
-  /** The logarithm of `softmax`, without its underflow. Mirrors `torch.log_softmax`. */
-  logSoftmax(arg?: AxisArg): Tensor {
-    const axis = oneAxis('logSoftmax', arg, this.ndim, -1)
-    const x = asFloat(this.node)
-    const shifted = b.sub(x, b.unreduce(shift(x, [axis]), [axis], x.shape))
-    const total = b.log(b.reduceSum(b.exp(shifted), [axis]))
-    return expose(b.sub(shifted, b.unreduce(total, [axis], x.shape)))
+    return expose(kept(logSumExp(x, how.axes), x, how))
   }
 }
 

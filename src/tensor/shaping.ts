@@ -14,11 +14,11 @@ import {
 } from '../base/shape.js'
 import * as b from '../ir/build.js'
 import type { Node } from '../ir/node.js'
+import { ActivationTensor } from './activations.js'
 import { type Axes, type AxisArg, oneAxis } from './axes.js'
 import { expose } from './core.js'
 import { scalarNode } from './operand.js'
 import { cut, type PadMode, padNode } from './pad.js'
-import { ReductionTensor } from './reductions.js'
 import type { Tensor } from './tensor.js'
 
 /** Values before and after an axis. */
@@ -34,7 +34,7 @@ export interface PadOptions {
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i)
 
 /** See `Tensor`. */
-export abstract class ShapingTensor extends ReductionTensor {
+export abstract class ShapingTensor extends ActivationTensor {
   /**
    * The values, row-major, in another shape with as many elements; one size may be -1. Mirrors
    * `torch.reshape`.
