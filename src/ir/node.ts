@@ -1,7 +1,7 @@
 // The node: the one representation of computation, from a user's call down to a plan.
 
 import type { DType } from '../base/dtype.js'
-import { GradientError } from '../base/errors.js'
+import { GradientError, TraceError } from '../base/errors.js'
 import type { Shape } from '../base/shape.js'
 import type { Attrs, Op } from './op.js'
 
@@ -21,6 +21,10 @@ export interface CallSite {
 
 const NO_INPUTS: readonly Node[] = Object.freeze([])
 
+let made = 0
+/** The number of the node made last. */
+export const lastNodeId = (): number => made
+
 /**
  * One operation applied to inputs. Immutable in everything that has meaning (`op`, `inputs`, `attrs`,
  * types); nodes have identity, so two equal nodes are two nodes until a plan merges them.
@@ -30,6 +34,8 @@ const NO_INPUTS: readonly Node[] = Object.freeze([])
  * to cost microseconds.
  */
 export class Node implements TensorType {
+  /** Nodes are numbered as they are made: what was made during a trace is younger than the trace. */
+  readonly id = ++made
   /** Last traversal that reached this node (see `topological`), and its number there. */
   mark = 0
   index = 0
@@ -43,7 +49,10 @@ export class Node implements TensorType {
   kept = false
   /** Whether a backward pass has used this node up: no second one may go through it. */
   spent = false
-  /** The trace this node was recorded in; 0 outside traces. */
+  /**
+   * The trace this node was recorded in; 0 outside traces. Below 0: the static graph it belongs to, as
+   * everything made from it does.
+   */
   trace = 0
   /** The runtime's own note: the stored value, or how to read it. */
   value: unknown = null
@@ -82,10 +91,19 @@ export function apply<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attrs
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i] as Node
     if (x.needsGrad) node.needsGrad = true
+    if (x.trace < 0) joinGraph(node, x.trace)
     if (x.value === null && x.depth >= depth) depth = x.depth + 1
   }
   node.depth = depth
   return node
+}
+
+/** What is made from a graph's nodes belongs to the graph. */
+function joinGraph(node: Node, graph: number): void {
+  if (node.trace < 0 && node.trace !== graph) {
+    throw new TraceError(node.op.name, 'tensors of one graph', 'tensors of two graphs')
+  }
+  node.trace = graph
 }
 
 const isMany = (t: TensorType | readonly TensorType[]): t is readonly TensorType[] =>

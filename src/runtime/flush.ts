@@ -12,6 +12,7 @@ import { instantiate } from './instantiate.js'
 import { beginKey, Role, writeNode, writeRoots, writer } from './key.js'
 import { modes } from './modes.js'
 import { planFound, planMissed } from './sites.js'
+import { deferResults } from './snapshot.js'
 import { type Cell, CellRead, type LeafValue, resolve } from './value.js'
 
 /** Values a user may look at and that are at most this large are kept by every flush. */
@@ -139,6 +140,13 @@ export function realize(requested: readonly Node[]): void {
   const wanted: Node[] = []
   for (let i = 0; i < requested.length; i++) {
     const node = requested[i] as Node
+    if (node.trace < 0) {
+      throw new TraceError(
+        'data',
+        'a tensor that has a value (run this one in a session: session.run(x))',
+        'a tensor of a graph',
+      )
+    }
     if (node.value === null) wanted.push(node)
   }
   if (wanted.length === 0 && sinks.size === 0) return
@@ -174,10 +182,11 @@ function flush(wanted: Node[]): void {
   if (before === null && found.differentiates) {
     // A gradient that `grad(fn)` recorded: walk again, through values that are there already.
     found = collectAll(roots, true)
-  } else if (before !== null && before.gradNode.mark !== found.mark) {
-    // Whoever reads a loss now will step next: run the backward pass together with the forward one.
+  } else if (before !== null) {
+    // A loss read before the step, or a parameter that is not stepped: run backward with forward now,
+    // for the graph is used up afterwards.
     for (const node of before.results()) {
-      if (node.value !== null) continue
+      if (node.value !== null || node.mark === found.mark) continue
       roots.push(node)
       collect(node, found.mark, true)
     }
@@ -217,6 +226,8 @@ function flush(wanted: Node[]): void {
   }
   if (before !== null) {
     backward = null
+    const unread = before.results().filter((node) => node.value === null)
+    if (unread.length > 0) deferResults(unread, { order, roles }, inputs, executable)
     if (!before.retain) spend(before.gradNode)
   }
   release()

@@ -18,7 +18,12 @@ export function instantiate(
   order: readonly Node[],
   roles: readonly Role[],
   outputs: readonly Node[],
+  /** What each node was made from; nodes that have a value may have forgotten it. */
+  madeFrom: readonly (readonly Node[])[] = order.map((node) => node.inputs),
 ): Program {
+  const place = new Map<Node, number>()
+  order.forEach((node, i) => place.set(node, i))
+  const copyOf = (x: Node): Node => copies[place.get(x) as number] as Node
   const copies: Node[] = []
   const inputs: Node[] = []
   const differentiated: { readonly at: number; readonly parameter: Node }[] = []
@@ -31,8 +36,8 @@ export function instantiate(
       inputs.push(copy)
     } else {
       const blocked = !node.needsGrad && node.op.name !== 'gradOf'
-      const args = node.inputs.map((x) => {
-        const input = copies[x.index] as Node
+      const args = (madeFrom[i] as readonly Node[]).map((x) => {
+        const input = copyOf(x)
         // Recorded without gradients (noGrad) on something that has them: nothing may flow back here.
         return blocked && x.needsGrad ? stopGradient(input) : input
       })
@@ -48,7 +53,7 @@ export function instantiate(
       differentiated.push({ at: i, parameter: bound })
     }
   }
-  const roots = outputs.map((x) => copies[x.index] as Node)
+  const roots = outputs.map(copyOf)
   const structural = differentiated.map((d) => copies[d.at] as Node)
   const expanded = expandComposites([...roots, ...structural])
   if (structural.length === 0) return { inputs, outputs: expanded }

@@ -2,11 +2,18 @@
 
 import type { Trace } from './trace.js'
 
-export const modes: { gradEnabled: boolean; trace: Trace | null; strictTypes: boolean } = {
+export const modes: {
+  gradEnabled: boolean
+  trace: Trace | null
+  strictTypes: boolean
+  graph: number
+} = {
   gradEnabled: true,
   trace: null,
   /** Mixed dtypes are an error instead of being promoted, as TensorFlow has it in graphs. */
   strictTypes: false,
+  /** The static graph that random draws are recorded for (below 0, as in `Node.trace`); 0 for none. */
+  graph: 0,
 }
 
 /** Runs `fn` with gradients recorded or not, and restores the mode even if it throws. */

@@ -29,8 +29,24 @@ export function takeDraws(count: number): number {
   return first
 }
 
-/** The key of the next draw: two int32 scalars for `randomBits`. */
-export function nextDraw(): readonly [seed: Node, draw: Node] {
+let graphDraws = 0
+
+/** A draw that a session numbers anew in each run; within a run, draws count in recording order. */
+function drawInGraph(graph: number): readonly [seed: Node, draw: Node] {
+  const seed = slotNode(new HostScalar(() => state.seed), 'int32')
+  const draw = slotNode(new Draw(graphDraws++), 'int32')
+  seed.trace = graph
+  draw.trace = graph
+  return [seed, draw]
+}
+
+/**
+ * The key of the next draw: two int32 scalars for `randomBits`. `beside` is the tensor that is drawn
+ * for, where there is one: a draw for a tensor of a static graph is made anew in each run.
+ */
+export function nextDraw(beside: Node | null = null): readonly [seed: Node, draw: Node] {
+  const graph = beside !== null && beside.trace < 0 ? beside.trace : modes.graph
+  if (graph < 0) return drawInGraph(graph)
   const { trace } = modes
   if (trace !== null) {
     const seed = slotNode(new HostScalar(() => state.seed), 'int32')

@@ -1,7 +1,7 @@
 // Recording: every operation a user calls becomes a node here.
 
 import { TraceError } from '../base/errors.js'
-import { apply, type Node } from '../ir/node.js'
+import { apply, type CallSite, type Node } from '../ir/node.js'
 import type { Attrs, Op } from '../ir/op.js'
 import { realize } from './flush.js'
 import { modes } from './modes.js'
@@ -19,11 +19,8 @@ export function record<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attr
 export function recorded(node: Node): Node {
   if (!modes.gradEnabled) node.needsGrad = false
   if (node.trace < 0) return inGraph(node)
-  if (capturing()) node.site = captureSite(recorded)
-  if (modes.trace !== null) {
-    node.trace = modes.trace.id
-    return node
-  }
+  if (capturing()) locate(node, captureSite(recorded))
+  if (modes.trace !== null) return node
   if (node.depth > PENDING_LIMIT && node.outputs === null) realize([node])
   return node
 }
@@ -39,4 +36,12 @@ function inGraph(node: Node): Node {
   }
   node.site ??= captureSite(recorded)
   return node
+}
+
+/** Gives a site to a node and to the unnamed steps a call took on the way to it. */
+function locate(node: Node, site: CallSite): void {
+  node.site = site
+  for (const input of node.inputs) {
+    if (input.site === null && input.inputs.length > 0 && input.value === null) locate(input, site)
+  }
 }

@@ -1,9 +1,7 @@
 // Traces: a function run once, with its calls recorded and nothing computed.
 
-import type { Node } from '../ir/node.js'
+import { lastNodeId, type Node } from '../ir/node.js'
 import type { Cell } from './value.js'
-
-let nextId = 0
 
 /** A variable as a trace sees it. */
 export interface TracedState {
@@ -23,7 +21,8 @@ export interface GradientOwner<G> {
 
 /** The state of one trace. */
 export class Trace {
-  readonly id = ++nextId
+  /** Nodes made later than this one are the trace's. */
+  private readonly start = lastNodeId()
   /** Random draws made so far. */
   draws = 0
   /** Facts the recorded graph depends on, checked before each replay. */
@@ -36,6 +35,11 @@ export class Trace {
     /** Whether variables may be made: only the first trace of a function may. */
     readonly mayCreate: boolean,
   ) {}
+
+  /** Whether a node was recorded in this trace. */
+  owns(node: Node): boolean {
+    return node.id > this.start
+  }
 
   /** Makes the trace valid only as long as `read` answers the same. */
   guard<T>(read: () => T): T {

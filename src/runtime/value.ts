@@ -2,7 +2,7 @@
 
 import { Storage } from '../backends/storage.js'
 import type { DType } from '../base/dtype.js'
-import { StaleValueError } from '../base/errors.js'
+import { StaleValueError, TraceError } from '../base/errors.js'
 import type { StaticShape } from '../base/shape.js'
 import type { Node } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'
@@ -135,5 +135,9 @@ export function resolve(value: LeafValue): Binding {
   if (typeof value === 'number' || value instanceof Storage) return value
   if (value instanceof CellRead || value instanceof Deferred) return value.resolve()
   if (value instanceof HostScalar) return value.read()
-  throw new Error('a traced value was bound outside its trace')
+  throw new TraceError(
+    'compile',
+    'a tensor of this computation (return tensors from the traced function instead)',
+    'a tensor that belongs to a trace',
+  )
 }

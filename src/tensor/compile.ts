@@ -2,7 +2,6 @@
 
 import type { Executable } from '../backends/device.js'
 import type { Storage } from '../backends/storage.js'
-import { StaleValueError } from '../base/errors.js'
 import { type StaticShape, shapeEqual } from '../base/shape.js'
 import { flatten, mapTree, structure, type Tree } from '../base/tree.js'
 import { Node, topological } from '../ir/node.js'
@@ -14,6 +13,7 @@ import { instantiate } from '../runtime/instantiate.js'
 import { Role } from '../runtime/key.js'
 import { modes } from '../runtime/modes.js'
 import { takeDraws } from '../runtime/random.js'
+import { checkVersions, versionsOf } from '../runtime/snapshot.js'
 import { Trace, type TracedState } from '../runtime/trace.js'
 import {
   type Binding,
@@ -187,7 +187,6 @@ function trace<A extends unknown[], R>(
     }
     const node = parameter(x.shape, x.dtype)
     node.value = new TraceInput(types.length)
-    node.trace = state.id
     types.push(node)
     return wrap(node)
   }) as A
@@ -205,7 +204,7 @@ function trace<A extends unknown[], R>(
     list.push(node)
     return { owner, slot: new Slot(list.length - 1, node.shape as StaticShape), deferred }
   })
-  settleCaptured([...roots, ...deferredRoots], state.id)
+  settleCaptured([...roots, ...deferredRoots], state)
   const { program, sources } = programOf(roots)
   return {
     executable: currentDevice().build(program),
@@ -237,8 +236,8 @@ function programOf(roots: readonly Node[]): { program: Program; sources: LeafVal
 }
 
 /** Tensors from outside the trace that were never computed are computed now, and become inputs. */
-function settleCaptured(roots: readonly Node[], trace: number): void {
-  const outside = (n: Node): boolean => n.trace !== trace
+function settleCaptured(roots: readonly Node[], trace: Trace): void {
+  const outside = (n: Node): boolean => !trace.owns(n)
   const pending = topological(roots, (n) => n.value !== null || outside(n)).filter(
     (n) => n.value === null && outside(n) && n.inputs.length > 0,
   )
@@ -255,18 +254,11 @@ class DeferredGradients {
   at(leaves: readonly unknown[], firstDraw: number): (slot: number) => Storage {
     const sources = this.prepare().sources
     const inputs = sources.map((s) => bind(s, leaves, firstDraw))
-    const versions = inputs.map((x) => (typeof x === 'number' ? 0 : x.version))
+    const versions = versionsOf(inputs)
     let computed: Storage[] | null = null
     return (slot) => {
       if (computed === null) {
-        inputs.forEach((x, i) => {
-          if (typeof x === 'number' || x.version === versions[i]) return
-          throw new StaleValueError(
-            'grad',
-            'a gradient read before the variables change twice (return it from the function instead)',
-            'variables that were updated again since',
-          )
-        })
+        checkVersions(inputs, versions)
         const { executable } = this.prepare()
         computed = executable.run(inputs, new Array(this.roots.length).fill(null))
       }

@@ -97,7 +97,6 @@ export abstract class TensorCore {
         trace.touchGradient(this, before)
         const node = parameter(before.shape, before.dtype)
         node.value = new GradientInput(this as unknown as { grad: { realize(): { node: Node } } })
-        node.trace = trace.id
         this.storedGrad = wrap(node)
       }
     }
