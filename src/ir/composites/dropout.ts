@@ -1,6 +1,6 @@
 // Dropout: elements zeroed at random, the others scaled up, so that the mean stays.
 
-import { ValueError } from '../../base/errors.js'
+import { DTypeError, ValueError } from '../../base/errors.js'
 import * as b from '../build.js'
 import { apply, type Node } from '../node.js'
 import { type Attrs, define } from '../op.js'
@@ -27,8 +27,11 @@ export function keepMask(seed: Node, draw: Node, p: number, like: Node): Node {
 const dropoutOp = define<DropoutAttrs>({
   name: 'dropout',
   attrs: { p: 'number' },
-  infer: ([x], { p }) => {
+  infer: ([x, ...keys], { p }) => {
     checkFloat('dropout', x!)
+    for (const { dtype } of keys) {
+      if (dtype !== 'int32') throw new DTypeError('dropout', 'a seed and a draw of int32', dtype)
+    }
     if (!(p >= 0 && p <= 1)) throw new ValueError('dropout', 'p in [0, 1]', String(p))
     return { shape: x!.shape, dtype: x!.dtype }
   },

@@ -7,8 +7,10 @@ function polynomial(x: number, c: readonly number[]): number {
   return sum
 }
 
-// Coefficients of FreeBSD's s_erf.c (Sun Microsystems 1993, freely granted): rational approximations
-// on |x| < 0.84375, < 1.25, < 1/0.35, < 28.
+// Rational approximations on |x| < 0.84375, < 1.25, < 1/0.35, < 28, with the coefficients of FreeBSD's
+// s_erf.c, whose notice reads: Copyright (C) 1993 by Sun Microsystems, Inc. All rights reserved.
+// Developed at SunPro, a Sun Microsystems, Inc. business. Permission to use, copy, modify, and
+// distribute this software is freely granted, provided that this notice is preserved.
 const PP = [
   0.12837916709551256, -0.3250421072470015, -0.02848174957559851, -0.005770270296489442,
   -2.3763016656650163e-5,
