@@ -15,6 +15,8 @@ export class TesseraError extends Error {
   readonly expected: string
   readonly received: string
   readonly data: ErrorData
+  /** Where in the user's program the failing operation was called, as far as it is known. */
+  site: string | null = null
 
   constructor(where: string, expected: string, received: string, data: ErrorData = {}) {
     super(`${where}: Expected ${expected}. Received ${received}.`)
@@ -23,6 +25,14 @@ export class TesseraError extends Error {
     this.expected = expected
     this.received = received
     this.data = data
+  }
+
+  /** Says where the failing operation was called. The first one to know wins. */
+  located(site: string | null): this {
+    if (site === null || this.site !== null) return this
+    this.site = site
+    this.message += `\n  at ${site}`
+    return this
   }
 }
 

@@ -25,6 +25,13 @@ let made = 0
 /** The number of the node made last. */
 export const lastNodeId = (): number => made
 
+/** Text for an error: `Net.forward (examples/cifar.ts:14)`, or `null` where nothing is known. */
+export function formatSite(site: CallSite | null): string | null {
+  if (site === null || site.file === '') return null
+  const at = `${site.file}:${site.line}`
+  return site.functionName === '' ? at : `${site.functionName} (${at})`
+}
+
 /**
  * One operation applied to inputs. Immutable in everything that has meaning (`op`, `inputs`, `attrs`,
  * types); nodes have identity, so two equal nodes are two nodes until a plan merges them.
@@ -49,11 +56,8 @@ export class Node implements TensorType {
   kept = false
   /** Whether a backward pass has used this node up: no second one may go through it. */
   spent = false
-  /**
-   * The trace this node was recorded in; 0 outside traces. Below 0: the static graph it belongs to, as
-   * everything made from it does.
-   */
-  trace = 0
+  /** The number of the static graph this node belongs to, as everything made from it does; 0 for none. */
+  graph = 0
   /** The runtime's own note: the stored value, or how to read it. */
   value: unknown = null
   /** The tensor that collects this leaf's gradient. */
@@ -91,7 +95,7 @@ export function apply<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attrs
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i] as Node
     if (x.needsGrad) node.needsGrad = true
-    if (x.trace < 0) joinGraph(node, x.trace)
+    if (x.graph !== 0) joinGraph(node, x.graph)
     if (x.value === null && x.depth >= depth) depth = x.depth + 1
   }
   node.depth = depth
@@ -100,10 +104,10 @@ export function apply<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attrs
 
 /** What is made from a graph's nodes belongs to the graph. */
 function joinGraph(node: Node, graph: number): void {
-  if (node.trace < 0 && node.trace !== graph) {
+  if (node.graph !== 0 && node.graph !== graph) {
     throw new TraceError(node.op.name, 'tensors of one graph', 'tensors of two graphs')
   }
-  node.trace = graph
+  node.graph = graph
 }
 
 const isMany = (t: TensorType | readonly TensorType[]): t is readonly TensorType[] =>

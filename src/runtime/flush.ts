@@ -140,7 +140,7 @@ export function realize(requested: readonly Node[]): void {
   const wanted: Node[] = []
   for (let i = 0; i < requested.length; i++) {
     const node = requested[i] as Node
-    if (node.trace < 0) {
+    if (node.graph !== 0) {
       throw new TraceError(
         'data',
         'a tensor that has a value (run this one in a session: session.run(x))',

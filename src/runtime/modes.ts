@@ -12,7 +12,7 @@ export const modes: {
   trace: null,
   /** Mixed dtypes are an error instead of being promoted, as TensorFlow has it in graphs. */
   strictTypes: false,
-  /** The static graph that random draws are recorded for (below 0, as in `Node.trace`); 0 for none. */
+  /** The static graph that random draws are recorded for, by its number; 0 for none. */
   graph: 0,
 }
 

@@ -29,14 +29,12 @@ export function takeDraws(count: number): number {
   return first
 }
 
-let graphDraws = 0
-
-/** A draw that a session numbers anew in each run; within a run, draws count in recording order. */
+/** A draw that a session numbers anew in each run, in the order in which draws were recorded. */
 function drawInGraph(graph: number): readonly [seed: Node, draw: Node] {
   const seed = slotNode(new HostScalar(() => state.seed), 'int32')
-  const draw = slotNode(new Draw(graphDraws++), 'int32')
-  seed.trace = graph
-  draw.trace = graph
+  const draw = slotNode(new Draw(0), 'int32')
+  seed.graph = graph
+  draw.graph = graph
   return [seed, draw]
 }
 
@@ -45,8 +43,8 @@ function drawInGraph(graph: number): readonly [seed: Node, draw: Node] {
  * for, where there is one: a draw for a tensor of a static graph is made anew in each run.
  */
 export function nextDraw(beside: Node | null = null): readonly [seed: Node, draw: Node] {
-  const graph = beside !== null && beside.trace < 0 ? beside.trace : modes.graph
-  if (graph < 0) return drawInGraph(graph)
+  const graph = beside !== null && beside.graph !== 0 ? beside.graph : modes.graph
+  if (graph !== 0) return drawInGraph(graph)
   const { trace } = modes
   if (trace !== null) {
     const seed = slotNode(new HostScalar(() => state.seed), 'int32')

@@ -18,7 +18,7 @@ export function record<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attr
 /** Puts a node that was just made under the current modes. */
 export function recorded(node: Node): Node {
   if (!modes.gradEnabled) node.needsGrad = false
-  if (node.trace < 0) return inGraph(node)
+  if (node.graph !== 0) return inGraph(node)
   if (capturing()) locate(node, captureSite(recorded))
   if (modes.trace !== null) return node
   if (node.depth > PENDING_LIMIT && node.outputs === null) realize([node])
@@ -34,7 +34,7 @@ function inGraph(node: Node): Node {
       'a tensor of a graph (run the graph in a session)',
     )
   }
-  node.site ??= captureSite(recorded)
+  if (node.site === null) locate(node, captureSite(recorded))
   return node
 }
 

@@ -52,13 +52,6 @@ function parse(stack: string): CallSite {
   return { file: '', line: 0, column: 0, functionName: '' }
 }
 
-/** Text for an error: `Net.forward (examples/cifar.ts:14)`, or `null` where nothing is known. */
-export function formatSite(site: CallSite | null): string | null {
-  if (site === null || site.file === '') return null
-  const at = `${site.file}:${site.line}`
-  return site.functionName === '' ? at : `${site.functionName} (${at})`
-}
-
 /** Steps in a row that found their plan before capturing stops. */
 const QUIET_AFTER = 3
 const FRAMES = 16

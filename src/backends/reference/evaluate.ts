@@ -1,9 +1,9 @@
 // The reference executor: every node by its own `evaluate`, in order, nothing clever.
 
 import { DTYPES } from '../../base/dtype.js'
-import { FailedPreconditionError, FeedError } from '../../base/errors.js'
+import { FailedPreconditionError, FeedError, TesseraError } from '../../base/errors.js'
 import { formatShape, shapeEqual, sizeOf, staticShape } from '../../base/shape.js'
-import { type Node, type TensorType, topological } from '../../ir/node.js'
+import { formatSite, type Node, type TensorType, topological } from '../../ir/node.js'
 import type { EvalContext, NDArray } from '../../ir/op.js'
 import { expandComposites } from '../../transforms/expand.js'
 
@@ -76,5 +76,10 @@ function evaluateNode(
     op.name === 'output'
       ? values.get(node.inputs[0]!)!
       : node.inputs.map((input) => values.get(input)![0]!)
-  return op.evaluate(inputs, node.attrs, node.outputs ?? [node], context)
+  try {
+    return op.evaluate(inputs, node.attrs, node.outputs ?? [node], context)
+  } catch (error) {
+    if (error instanceof TesseraError) error.located(formatSite(node.site))
+    throw error
+  }
 }
