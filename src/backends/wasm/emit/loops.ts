@@ -1,0 +1,375 @@
+// Loops and guards: serial loops, vector loops with their tails, and branches.
+
+import type { Affine, Bound, Stmt } from '../../../compiler/kernel/ir.js'
+import { difference } from '../../../compiler/kernel/ranges.js'
+import { boundParts, resultOf, walk } from '../../../compiler/kernel/walk.js'
+import {
+  advancePointers,
+  differsByLane,
+  knownBound,
+  knownValue,
+  pushAffine,
+  pushBound,
+  pushLaneValues,
+  setPointer,
+} from './indices.js'
+import { type Mask, type Of, PART, type State } from './state.js'
+
+export function emitFor(e: State, s: Of<'for'>): void {
+  const { f, lanes } = e
+  if (differsByLane(e, s.from) || boundParts(s.to).some((b) => differsByLane(e, b))) {
+    throw new Error(`the bounds of loop ${s.variable.name} differ from lane to lane`)
+  }
+  const pointers = e.addresses.loops.get(s) ?? []
+  const from = knownValue(e, s.from)
+  const to = knownBound(e, s.to)
+  if (from !== null && to !== null && to <= from) {
+    skip(e, s)
+    return
+  }
+  if (lanes) e.lanes = { ...lanes, depth: lanes.depth + 1 }
+  if (from !== null && to !== null && to - from <= s.step) {
+    e.variables.set(s.variable.id, { kind: 'constant', value: from })
+    for (const p of pointers) setPointer(e, p)
+    e.emitBody(s.body)
+  } else {
+    const i = f.local('i32')
+    pushAffine(e, s.from)
+    f.set(i)
+    const pushLimit = limitOf(e, s.to)
+    e.variables.set(s.variable.id, { kind: 'local', local: i })
+    const run = (): void => {
+      for (const p of pointers) setPointer(e, p)
+      f.loop(() => {
+        e.emitBody(s.body)
+        advancePointers(e, pointers, s.step)
+        f.get(i)
+        f.i32(s.step)
+        f.op('i32.add')
+        f.tee(i)
+        pushLimit.push()
+        f.op('i32.lt_s')
+        f.branchIf(0)
+      })
+    }
+    if (e.ranges.runs(s)) {
+      run()
+    } else {
+      f.get(i)
+      pushLimit.push()
+      f.op('i32.lt_s')
+      f.if(run)
+    }
+    pushLimit.release()
+    f.release('i32', i)
+  }
+  e.lanes = lanes
+  releasePointers(e, s)
+  e.registers.settleEnd(s)
+}
+
+/** A bound that is computed once: a constant, or a local. */
+function limitOf(e: State, b: Bound): { push(): void; release(): void } {
+  const { f } = e
+  const known = knownBound(e, b)
+  if (known !== null) return { push: () => f.i32(known), release: () => {} }
+  const local = f.local('i32')
+  pushBound(e, b)
+  f.set(local)
+  return { push: () => f.get(local), release: () => f.release('i32', local) }
+}
+
+function skip(e: State, s: Stmt): void {
+  e.registers.settleEnd(s)
+}
+
+function releasePointers(e: State, s: Stmt): void {
+  for (const p of e.addresses.loops.get(s) ?? []) {
+    const local = e.pointers.get(p.id)
+    if (local !== undefined) e.f.release('i32', local)
+    e.pointers.delete(p.id)
+  }
+}
+
+// ---- Vector loops ----
+
+/** Vector statements a round should have: enough for the processor to overlap, few to compile. */
+const ROUND = 48
+
+/** Parts of a round. A loop that only maps may take smaller steps than it was written with. */
+function partsPerRound(s: Of<'vector'>, accumulates: boolean): number {
+  const parts = s.lanes / PART
+  if (accumulates) return parts
+  let statements = 0
+  let loops = false
+  walk(s.body, (b) => {
+    statements++
+    if (b.op === 'for') loops = true
+  })
+  if (loops) return parts
+  let n = parts
+  while (n > 1 && n * statements > ROUND && n % 2 === 0) n /= 2
+  return n
+}
+
+export function emitVector(e: State, s: Of<'vector'>): void {
+  if (e.lanes) throw new Error('vector loops do not nest')
+  if (s.lanes % PART !== 0) throw new Error(`a vector loop of ${s.lanes} lanes`)
+  let accumulates = false
+  walk(s.body, (b) => {
+    if ((resultOf(b)?.lanes ?? 0) > 0) accumulates = true
+  })
+  e.registers.openVector(s.body)
+  const round = new Round(e, s, partsPerRound(s, accumulates))
+  const known = knownBound(e, s.count)
+  if (known !== null) round.constant(known)
+  else round.dynamic(accumulates)
+  e.lanes = null
+  releasePointers(e, s)
+  e.registers.closeVector()
+  e.registers.settleEnd(s)
+}
+
+/** The rounds of one vector loop. */
+class Round {
+  private readonly pointers
+  private readonly step: number
+
+  constructor(
+    private readonly e: State,
+    private readonly s: Of<'vector'>,
+    private readonly parts: number,
+  ) {
+    this.pointers = e.addresses.loops.get(s) ?? []
+    this.step = parts * PART
+  }
+
+  /** A count known now: the tail's whole parts need no mask, and its last part a constant one. */
+  constant(count: number): void {
+    if (count <= 0) return
+    const { e, s } = this
+    for (const p of this.pointers) setPointer(e, p)
+    const full = Math.floor(count / this.step)
+    const rest = count % this.step
+    if (full === 1) {
+      this.at(0)
+      this.body(0, this.parts, null)
+      if (rest > 0) advancePointers(e, this.pointers, this.step)
+    } else if (full > 1) {
+      this.loop((push) => push(full * this.step))
+    }
+    if (rest === 0) return
+    this.at(full * this.step)
+    const whole = Math.floor(rest / PART)
+    if (whole > 0) this.body(0, whole, null)
+    const last = rest % PART
+    if (last > 0) {
+      const local = e.f.local('v128')
+      e.f.i32x4([-1, last > 1 ? -1 : 0, last > 2 ? -1 : 0, 0])
+      e.f.set(local)
+      this.body(whole, whole + 1, { locals: atPart(whole, local), prefix: last })
+      e.f.release('v128', local)
+    }
+    e.variables.delete(s.variable.id)
+  }
+
+  dynamic(accumulates: boolean): void {
+    const { e, s } = this
+    const { f } = e
+    const count = f.local('i32')
+    const i = f.local('i32')
+    pushBound(e, s.count)
+    f.set(count)
+    for (const p of this.pointers) setPointer(e, p)
+    f.i32(0)
+    f.set(i)
+    e.variables.set(s.variable.id, { kind: 'local', local: i })
+    const divides = boundParts(s.count).every((b) => isMultiple(b, this.step))
+    const full = f.local('i32')
+    f.get(count)
+    if (!divides) {
+      f.get(count)
+      f.i32(this.step)
+      f.op('i32.rem_u')
+      f.op('i32.sub')
+    }
+    f.set(full)
+    if (e.ranges.bound(s.count).high >= this.step) {
+      const run = (): void => this.loop(() => f.get(full), i)
+      if (divides && e.ranges.runs(s)) {
+        run()
+      } else {
+        f.get(full)
+        f.i32(0)
+        f.op('i32.gt_s')
+        f.if(run)
+      }
+    }
+    if (!divides) {
+      if (accumulates) this.tailByParts(count, i)
+      else this.tailLoop(count, i)
+    }
+    for (const local of [count, i, full]) f.release('i32', local)
+    e.variables.delete(s.variable.id)
+  }
+
+  /** Accumulators belong to lanes, so each part of the tail is written out. */
+  private tailByParts(count: number, i: number): void {
+    const { f } = this.e
+    for (let part = 0; part < this.parts; part++) {
+      f.get(i)
+      f.addConstant(PART * part)
+      f.get(count)
+      f.op('i32.lt_s')
+      f.if(() => this.masked(count, i, part))
+    }
+  }
+
+  /** Without accumulators, four lanes at a time will do. */
+  private tailLoop(count: number, i: number): void {
+    const { e } = this
+    const { f } = e
+    f.get(i)
+    f.get(count)
+    f.op('i32.lt_s')
+    f.if(() => {
+      f.loop(() => {
+        this.masked(count, i, 0)
+        advancePointers(e, this.pointers, PART)
+        f.get(i)
+        f.i32(PART)
+        f.op('i32.add')
+        f.tee(i)
+        f.get(count)
+        f.op('i32.lt_s')
+        f.branchIf(0)
+      })
+    })
+  }
+
+  /** One part in which only lanes below `count` take part. */
+  private masked(count: number, i: number, part: number): void {
+    const { f } = this.e
+    const mask = f.local('v128')
+    const first = PART * part
+    f.i32x4([first, first + 1, first + 2, first + 3])
+    f.get(count)
+    f.get(i)
+    f.op('i32.sub')
+    f.op('i32x4.splat')
+    f.op('i32x4.lt_s')
+    f.set(mask)
+    this.body(part, part + 1, { locals: atPart(part, mask), prefix: null })
+    f.release('v128', mask)
+  }
+
+  /** Rounds without masks while the variable is below a limit. */
+  private loop(limit: (constant: (n: number) => void) => void, counter?: number): void {
+    const { e, s } = this
+    const { f } = e
+    const i = counter ?? f.local('i32')
+    if (counter === undefined) {
+      f.i32(0)
+      f.set(i)
+    }
+    e.variables.set(s.variable.id, { kind: 'local', local: i })
+    f.loop(() => {
+      this.body(0, this.parts, null)
+      advancePointers(e, this.pointers, this.step)
+      f.get(i)
+      f.i32(this.step)
+      f.op('i32.add')
+      f.tee(i)
+      limit((n) => f.i32(n))
+      f.op('i32.lt_s')
+      f.branchIf(0)
+    })
+    if (counter === undefined) f.release('i32', i)
+  }
+
+  private at(value: number): void {
+    this.e.variables.set(this.s.variable.id, { kind: 'constant', value })
+  }
+
+  private body(from: number, to: number, mask: Mask | null): void {
+    const { e, s } = this
+    const parts = Array.from({ length: to - from }, (_, i) => from + i)
+    e.lanes = { parts, mask, depth: 0, variable: s.variable.id }
+    e.emitBody(s.body)
+    releaseLaneVariables(e, s)
+    e.lanes = null
+  }
+}
+
+/** Quotients and remainders by lane do not outlive a round. */
+function releaseLaneVariables(e: State, s: Of<'vector'>): void {
+  walk(s.body, (b) => {
+    if (b.op !== 'divide' && b.op !== 'modulo') return
+    const home = e.variables.get(b.variable.id)
+    if (home?.kind !== 'lanes') return
+    for (const local of home.locals) if (local !== undefined) e.f.release('v128', local)
+    e.variables.delete(b.variable.id)
+  })
+}
+
+const atPart = (part: number, local: number): number[] => {
+  const locals: number[] = []
+  locals[part] = local
+  return locals
+}
+
+const isMultiple = (a: Affine, of: number): boolean =>
+  a.constant % of === 0 && a.terms.every((t) => t.coefficient % of === 0)
+
+// ---- Guards ----
+
+const COMPARE = { lt: 'lt_s', ge: 'ge_s', eq: 'eq' } as const
+
+export function emitWhen(e: State, s: Of<'when'>): void {
+  const { f } = e
+  const distance = difference(s.left, s.right)
+  if (differsByLane(e, distance)) {
+    emitWhenByLane(e, s, distance)
+    return
+  }
+  pushAffine(e, { ...distance, constant: 0 })
+  f.i32(-distance.constant)
+  f.op(`i32.${COMPARE[s.cmp]}`)
+  const { otherwise } = s
+  f.if(() => e.emitBody(s.body), otherwise && (() => e.emitBody(otherwise)))
+  e.registers.settleEnd(s)
+}
+
+/** Part by part: the body runs if any lane passes, masked to the lanes that do. */
+function emitWhenByLane(e: State, s: Of<'when'>, distance: Affine): void {
+  const { f } = e
+  const outer = e.lanes!
+  for (const part of outer.parts) {
+    const passes = f.local('v128')
+    pushLaneValues(e, distance, part)
+    f.i32x4([0, 0, 0, 0])
+    f.op(`i32x4.${COMPARE[s.cmp]}`)
+    f.set(passes)
+    const branch = (body: readonly Stmt[], negate: boolean): void => {
+      const mask = f.local('v128')
+      f.get(passes)
+      if (negate) f.op('v128.not')
+      if (outer.mask) {
+        f.get(outer.mask.locals[part]!)
+        f.op('v128.and')
+      }
+      f.tee(mask)
+      f.op('v128.any_true')
+      f.if(() => {
+        e.lanes = { ...outer, parts: [part], mask: { locals: atPart(part, mask), prefix: null } }
+        e.emitBody(body)
+        e.lanes = outer
+      })
+      f.release('v128', mask)
+    }
+    branch(s.body, false)
+    if (s.otherwise) branch(s.otherwise, true)
+    f.release('v128', passes)
+  }
+  e.registers.settleEnd(s)
+}

@@ -1,0 +1,106 @@
+// Puts functions together to a WebAssembly module that imports one memory.
+
+import { ByteWriter } from './bytes.js'
+import type { FunctionBody, Signature } from './function.js'
+import { VALUE_TYPES } from './opcodes.js'
+
+const SECTION = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const
+const MEMORY = 2
+const PAGE_LIMIT = 65536
+
+export class ModuleBuilder {
+  private readonly types: string[] = []
+  private readonly typeBytes: Uint8Array[] = []
+  private readonly functions: { type: number; code: Uint8Array }[] = []
+  private readonly byCode = new Map<string, number>()
+  private readonly exports: { name: string; index: number }[] = []
+
+  /** @param shared whether the memory is shared among threads */
+  constructor(private readonly shared: boolean) {}
+
+  /** Adds a function; one that is already there, byte for byte, is used again. */
+  add(body: FunctionBody): number {
+    const type = this.typeOf(body.signature)
+    const code = body.finish()
+    const key = `${type}:${latin1(code)}`
+    const known = this.byCode.get(key)
+    if (known !== undefined) return known
+    const index = this.functions.length
+    this.functions.push({ type, code })
+    this.byCode.set(key, index)
+    return index
+  }
+
+  export(name: string, index: number): void {
+    this.exports.push({ name, index })
+  }
+
+  get functionCount(): number {
+    return this.functions.length
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    const out = new ByteWriter()
+    out.bytes([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0])
+    const section = (id: number, fill: (w: ByteWriter) => void): void => {
+      const w = new ByteWriter()
+      fill(w)
+      out.byte(id)
+      out.vector(w.finish())
+    }
+    section(SECTION.type, (w) => {
+      w.unsigned(this.typeBytes.length)
+      for (const t of this.typeBytes) w.bytes(t)
+    })
+    section(SECTION.import, (w) => {
+      w.unsigned(1)
+      w.name('env')
+      w.name('memory')
+      w.byte(MEMORY)
+      w.byte(this.shared ? 3 : 1)
+      w.unsigned(0)
+      w.unsigned(PAGE_LIMIT)
+    })
+    section(SECTION.function, (w) => {
+      w.unsigned(this.functions.length)
+      for (const f of this.functions) w.unsigned(f.type)
+    })
+    section(SECTION.export, (w) => {
+      w.unsigned(this.exports.length)
+      for (const e of this.exports) {
+        w.name(e.name)
+        w.byte(0)
+        w.unsigned(e.index)
+      }
+    })
+    section(SECTION.code, (w) => {
+      w.unsigned(this.functions.length)
+      for (const f of this.functions) w.vector(f.code)
+    })
+    return out.finish()
+  }
+
+  private typeOf({ parameters, results }: Signature): number {
+    const key = `${parameters}>${results}`
+    const known = this.types.indexOf(key)
+    if (known >= 0) return known
+    const w = new ByteWriter()
+    w.byte(0x60)
+    for (const list of [parameters, results]) {
+      w.unsigned(list.length)
+      for (const t of list) w.byte(VALUE_TYPES[t])
+    }
+    this.types.push(key)
+    this.typeBytes.push(w.finish())
+    return this.types.length - 1
+  }
+}
+
+/** Bytes as a string with a character a byte, for keys. */
+function latin1(bytes: Uint8Array): string {
+  let text = ''
+  for (let i = 0; i < bytes.length; i += 4096) {
+    text += String.fromCharCode(...bytes.subarray(i, i + 4096))
+  }
+  return text
+}

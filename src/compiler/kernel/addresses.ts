@@ -1,0 +1,252 @@
+// Strength reduction of addresses: every access becomes a pointer plus a constant. Pointers advance by a
+// constant at the end of each round of a loop, so inner loops contain no multiplications; accesses that
+// differ by a constant share one.
+
+import type { BufferDecl, IndexVar, Kernel, MemoryType, Stmt } from './ir.js'
+import { bodiesOf, variableOf } from './walk.js'
+
+export const BYTES: Record<MemoryType, number> = { f32: 4, f64: 8, i32: 4, i64: 8, u8: 1 }
+
+/**
+ * Accesses further apart than this do not share a pointer, so that a pointer is never further than this
+ * from an element that is touched. Emitters rely on it for offsets that fit their instructions.
+ */
+export const REACH = 1 << 20
+
+/** Lanes that span more than this are addressed one by one, without constant offsets. */
+export const LANE_REACH = 1 << 16
+
+/** A number of bytes for each step of an index variable. */
+export interface Term {
+  readonly variable: IndexVar
+  readonly bytes: number
+}
+
+/** An integer register that holds an address. */
+export interface Pointer {
+  readonly id: number
+  readonly buffer: BufferDecl
+  /** Set to this pointer (or, if null, the buffer's base) + Σ terms + bytes … */
+  readonly from: Pointer | null
+  readonly terms: readonly Term[]
+  readonly bytes: number
+  /** … and advanced by this a step of its loop's variable; 0 where no loop carries it. */
+  readonly step: number
+}
+
+export interface Access {
+  readonly pointer: Pointer
+  /** Constant distance from the pointer, for lane 0. */
+  readonly bytes: number
+  /** Distance from lane to lane, by the coefficient of the vector loop's variable. */
+  readonly laneBytes: number
+  /** Further terms that differ from lane to lane irregularly. */
+  readonly varying: readonly Term[]
+}
+
+export interface AddressPlan {
+  /** Pointers to set where the kernel starts, in order. */
+  readonly entry: readonly Pointer[]
+  /** Pointers to set before a loop, and to advance by `step` · the loop's step after each round. */
+  readonly loops: ReadonlyMap<Stmt, readonly Pointer[]>
+  /** Pointers to set after a `divide` or `modulo`. */
+  readonly after: ReadonlyMap<Stmt, readonly Pointer[]>
+  readonly accesses: ReadonlyMap<Stmt, Access>
+}
+
+type AccessStmt = Extract<Stmt, { op: 'load' | 'gather' | 'store' | 'scatter' }>
+const isAccess = (s: Stmt): s is AccessStmt =>
+  s.op === 'load' || s.op === 'gather' || s.op === 'store' || s.op === 'scatter'
+
+/** A block of statements that runs again and again: the kernel's, or a loop's. */
+interface Scope {
+  readonly parent: Scope | null
+  readonly loop: Extract<Stmt, { op: 'for' | 'vector' }> | null
+  readonly defines: Set<number>
+  readonly pointers: Map<string, Pointer>
+}
+
+const keyOf = (buffer: BufferDecl, terms: readonly Term[], bias: number): string =>
+  `${buffer.id}|${bias}|${terms
+    .map((t) => `${t.variable.id}*${t.bytes}`)
+    .sort()
+    .join('+')}`
+
+export function planAddresses(
+  kernel: Kernel,
+  /** Index variables that differ from lane to lane (see varying.ts). */
+  varying: ReadonlySet<number>,
+): AddressPlan {
+  const entry: Pointer[] = []
+  const loops = new Map<Stmt, Pointer[]>()
+  const after = new Map<Stmt, Pointer[]>()
+  const accesses = new Map<Stmt, Access>()
+  /** Position of the statement that defines a quotient or remainder. */
+  const divisions = new Map<number, { stmt: Stmt; order: number }>()
+  const found: { stmt: AccessStmt; scope: Scope; low: number; high: number; key: string }[] = []
+
+  const push = (map: Map<Stmt, Pointer[]>, s: Stmt, p: Pointer): void => {
+    const list = map.get(s)
+    if (list) list.push(p)
+    else map.set(s, [p])
+  }
+
+  let nextId = 0
+  const pointer = (
+    buffer: BufferDecl,
+    terms: readonly Term[],
+    at: Scope,
+    bias: number,
+  ): Pointer => {
+    let scope = at
+    while (scope.parent && !terms.some((t) => scope.defines.has(t.variable.id)))
+      scope = scope.parent
+    const key = keyOf(buffer, terms, bias)
+    const known = scope.pointers.get(key)
+    if (known) return known
+    const make = (
+      from: Pointer | null,
+      extra: readonly Term[],
+      bytes: number,
+      step: number,
+      id = nextId++,
+    ): Pointer => {
+      const p = { id, buffer, from, terms: extra, bytes, step }
+      scope.pointers.set(key, p)
+      return p
+    }
+    const quotients = terms.filter(
+      (t) => scope.defines.has(t.variable.id) && divisions.has(t.variable.id),
+    )
+    if (quotients.length > 0) {
+      const rest = terms.filter((t) => !quotients.includes(t))
+      const from = pointer(buffer, rest, scope, 0)
+      const last = quotients
+        .map((t) => divisions.get(t.variable.id)!)
+        .reduce((a, b) => (b.order > a.order ? b : a))
+      const p = make(from, quotients, bias, 0)
+      push(after, last.stmt, p)
+      return p
+    }
+    const { loop, parent } = scope
+    if (loop && parent) {
+      const own = terms.find((t) => t.variable.id === loop.variable.id)!
+      const rest = terms.filter((t) => t !== own)
+      const start = loop.op === 'for' ? loop.from : { constant: 0, terms: [] }
+      const initial = addTerms(
+        rest,
+        start.terms.map((t) => ({ variable: t.variable, bytes: t.coefficient * own.bytes })),
+      )
+      const from = pointer(buffer, initial, parent, 0)
+      const p = make(from, [], bias + start.constant * own.bytes, own.bytes)
+      push(loops, loop, p)
+      return p
+    }
+    const p = make(null, terms, bias, 0)
+    entry.push(p)
+    return p
+  }
+
+  // First all accesses, so that those which can share a pointer are known …
+  let order = 0
+  const visit = (body: readonly Stmt[], scope: Scope): void => {
+    for (const s of body) {
+      order++
+      if (s.op === 'divide' || s.op === 'modulo') {
+        divisions.set(s.variable.id, { stmt: s, order })
+        scope.defines.add(s.variable.id)
+      }
+      if (isAccess(s)) {
+        const { terms, laneBytes, lanes } = split(s, scope)
+        const c = s.at.constant * BYTES[s.buffer.type]
+        const span = laneBytes * (lanes - 1)
+        const reach = Math.abs(span) > LANE_REACH ? 0 : span
+        const key = `${keyOf(s.buffer, terms, 0)}|${scopeId(scope)}`
+        found.push({
+          stmt: s,
+          scope,
+          low: c + Math.min(0, reach),
+          high: c + Math.max(0, reach),
+          key,
+        })
+      }
+      for (const inner of bodiesOf(s)) {
+        if (s.op === 'for' || s.op === 'vector') visit(inner, scopeOf(s, scope))
+        else visit(inner, scope)
+      }
+    }
+  }
+  const split = (s: AccessStmt, scope: Scope) => {
+    const size = BYTES[s.buffer.type]
+    let laneBytes = 0
+    let lanes = 1
+    for (let at: Scope | null = scope; at; at = at.parent) {
+      if (at.loop?.op !== 'vector') continue
+      lanes = at.loop.lanes
+      const id = at.loop.variable.id
+      laneBytes = (s.at.terms.find((t) => t.variable.id === id)?.coefficient ?? 0) * size
+    }
+    const all = s.at.terms.map((t) => ({ variable: t.variable, bytes: t.coefficient * size }))
+    return {
+      terms: all.filter((t) => !varying.has(t.variable.id)),
+      varying: all.filter((t) => varying.has(t.variable.id)),
+      laneBytes,
+      lanes,
+    }
+  }
+  const scopes = new Map<Scope, number>()
+  const scopeId = (s: Scope): number => {
+    if (!scopes.has(s)) scopes.set(s, scopes.size)
+    return scopes.get(s)!
+  }
+  const root: Scope = {
+    parent: null,
+    loop: null,
+    defines: new Set([kernel.chunk.id]),
+    pointers: new Map(),
+  }
+  visit(kernel.body, root)
+
+  // … then pointers for clusters of accesses that are close together.
+  const groups = new Map<string, typeof found>()
+  for (const a of found) {
+    const group = groups.get(a.key)
+    if (group) group.push(a)
+    else groups.set(a.key, [a])
+  }
+  for (const group of groups.values()) {
+    const sorted = [...group].sort((a, b) => a.low - b.low)
+    let bias = 0
+    let end = Number.NEGATIVE_INFINITY
+    for (const { stmt, scope, low } of sorted) {
+      if (low > end) {
+        // Small distances from the plain pointer need no pointer of their own.
+        bias = low >= 0 && low < REACH ? 0 : low
+        end = bias + REACH
+      }
+      const { terms, varying: irregular, laneBytes } = split(stmt, scope)
+      accesses.set(stmt, {
+        pointer: pointer(stmt.buffer, terms, scope, bias),
+        bytes: stmt.at.constant * BYTES[stmt.buffer.type] - bias,
+        laneBytes,
+        varying: irregular,
+      })
+    }
+  }
+  return { entry, loops, after, accesses }
+}
+
+function scopeOf(loop: Extract<Stmt, { op: 'for' | 'vector' }>, parent: Scope): Scope {
+  const own = variableOf(loop)!
+  return { parent, loop, defines: new Set([own.id]), pointers: new Map() }
+}
+
+function addTerms(a: readonly Term[], b: readonly Term[]): Term[] {
+  const out = a.map((t) => ({ ...t }))
+  for (const t of b) {
+    const same = out.find((u) => u.variable.id === t.variable.id)
+    if (same) same.bytes += t.bytes
+    else out.push({ ...t })
+  }
+  return out.filter((t) => t.bytes !== 0)
+}

@@ -1,0 +1,88 @@
+// Interval analysis of index variables: what loop bounds, guards and addresses can be, at least and at
+// most. It decides which tails and guards an emitter may leave out.
+
+import type { Affine, Bound, Kernel, Stmt } from './ir.js'
+import { bodiesOf, boundParts } from './walk.js'
+
+export interface Interval {
+  readonly low: number
+  readonly high: number
+}
+
+const EVERYTHING: Interval = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
+
+/** The intervals of all index variables of a kernel. */
+export class Ranges {
+  private readonly of = new Map<number, Interval>()
+
+  constructor(kernel: Kernel) {
+    this.of.set(kernel.chunk.id, { low: 0, high: Math.max(0, kernel.grid - 1) })
+    this.visit(kernel.body)
+  }
+
+  affine(a: Affine): Interval {
+    let low = a.constant
+    let high = a.constant
+    for (const { variable, coefficient } of a.terms) {
+      const r = this.of.get(variable.id) ?? EVERYTHING
+      low += coefficient * (coefficient > 0 ? r.low : r.high)
+      high += coefficient * (coefficient > 0 ? r.high : r.low)
+    }
+    return { low, high }
+  }
+
+  bound(b: Bound): Interval {
+    const parts = boundParts(b).map((a) => this.affine(a))
+    return {
+      low: Math.min(...parts.map((p) => p.low)),
+      high: Math.min(...parts.map((p) => p.high)),
+    }
+  }
+
+  /** Whether a loop's body runs at least once. */
+  runs(s: Extract<Stmt, { op: 'for' | 'vector' }>): boolean {
+    if (s.op === 'vector') return this.bound(s.count).low >= 1
+    // The difference, so that a variable in both bounds counts once.
+    return boundParts(s.to).every((to) => this.affine(difference(to, s.from)).low >= 1)
+  }
+
+  /** Whether a guard always (`true`) or never (`false`) holds, or depends (`null`). */
+  holds(left: Affine, cmp: 'lt' | 'ge' | 'eq', right: Affine): boolean | null {
+    const { low, high } = this.affine(difference(left, right))
+    if (cmp === 'eq') return low === 0 && high === 0 ? true : low > 0 || high < 0 ? false : null
+    const less = high < 0 ? true : low >= 0 ? false : null
+    return less === null ? null : cmp === 'lt' ? less : !less
+  }
+
+  private visit(body: readonly Stmt[]): void {
+    for (const s of body) {
+      if (s.op === 'for') {
+        const from = this.affine(s.from).low
+        this.of.set(s.variable.id, { low: from, high: Math.max(from, this.bound(s.to).high - 1) })
+      } else if (s.op === 'vector') {
+        this.of.set(s.variable.id, { low: 0, high: Math.max(0, this.bound(s.count).high - 1) })
+      } else if (s.op === 'divide') {
+        const { low, high } = this.affine(s.value)
+        this.of.set(s.variable.id, {
+          low: Math.max(0, Math.floor(low / s.by)),
+          high: Math.max(0, Math.floor(high / s.by)),
+        })
+      } else if (s.op === 'modulo') {
+        const { high } = this.affine(s.value)
+        this.of.set(s.variable.id, { low: 0, high: Math.max(0, Math.min(s.by - 1, high)) })
+      }
+      for (const inner of bodiesOf(s)) this.visit(inner)
+    }
+  }
+}
+
+/** a - b. */
+export function difference(a: Affine, b: Affine): Affine {
+  const terms = a.terms.map((t) => ({ ...t }))
+  for (const t of b.terms) {
+    const same = terms.find((u) => u.variable.id === t.variable.id)
+    if (same) same.coefficient -= t.coefficient
+    else terms.push({ variable: t.variable, coefficient: -t.coefficient })
+  }
+  return { constant: a.constant - b.constant, terms: terms.filter((t) => t.coefficient !== 0) }
+}

@@ -1,0 +1,60 @@
+// Repeats the bodies of loops that ask for it, and drops guards whose outcome is known.
+
+import { affine, isConstant } from './affine.js'
+import type { Kernel, Reg, Stmt } from './ir.js'
+import { Ranges } from './ranges.js'
+import { Renaming } from './rename.js'
+import { resultOf, walk, withBodies } from './walk.js'
+
+/** The kernel without `unroll` loops of constant bounds. */
+export function unrollLoops(kernel: Kernel): Kernel {
+  let next = 0
+  /** In how many statements of the whole kernel a register is assigned. */
+  const assignments = new Map<number, number>()
+  walk(kernel.body, (s) => {
+    const dst = resultOf(s)
+    if (!dst) return
+    next = Math.max(next, dst.id + 1)
+    assignments.set(dst.id, (assignments.get(dst.id) ?? 0) + 1)
+  })
+
+  const expand = (body: readonly Stmt[]): Stmt[] => body.flatMap(one)
+  const one = (s: Stmt): Stmt[] => {
+    const inner = withBodies(s, expand)
+    if (inner.op !== 'for' || !inner.unroll) return [inner]
+    if (!isConstant(inner.from) || 'min' in inner.to || !isConstant(inner.to)) return [inner]
+    // Registers that live inside one round only get a name of their own in each.
+    const own = new Map<number, { reg: Reg; count: number }>()
+    walk(inner.body, (b) => {
+      const dst = resultOf(b)
+      if (dst) own.set(dst.id, { reg: dst, count: (own.get(dst.id)?.count ?? 0) + 1 })
+    })
+    const out: Stmt[] = []
+    for (let i = inner.from.constant; i < inner.to.constant; i += inner.step) {
+      const renaming = new Renaming()
+      renaming.values.set(inner.variable.id, affine(i))
+      for (const { reg, count } of own.values()) {
+        if (count !== assignments.get(reg.id)) continue
+        const copy = { ...reg, id: next++ }
+        renaming.registers.set(reg.id, copy)
+        assignments.set(copy.id, count)
+      }
+      out.push(...renaming.body(inner.body))
+    }
+    return out
+  }
+  const unrolled = { ...kernel, body: expand(kernel.body) }
+  return dropGuards(unrolled)
+}
+
+/** Replaces guards that always or never hold by the branch that is taken. */
+export function dropGuards(kernel: Kernel): Kernel {
+  const ranges = new Ranges(kernel)
+  const simplify = (body: readonly Stmt[]): Stmt[] =>
+    body.flatMap((s) => {
+      const taken = s.op === 'when' ? ranges.holds(s.left, s.cmp, s.right) : null
+      if (s.op !== 'when' || taken === null) return [withBodies(s, simplify)]
+      return simplify(taken ? s.body : (s.otherwise ?? []))
+    })
+  return { ...kernel, body: simplify(kernel.body) }
+}

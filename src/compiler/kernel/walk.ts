@@ -1,0 +1,96 @@
+// Looking at kernel statements: the registers they read and write, the statements inside them.
+
+import type { Affine, Bound, IndexVar, Reg, Stmt } from './ir.js'
+
+/** Registers a statement itself reads (not what is inside it). */
+export function operandsOf(s: Stmt): readonly Reg[] {
+  switch (s.op) {
+    case 'set':
+      return s.args
+    case 'move':
+    case 'convert':
+    case 'bitcast':
+    case 'combine':
+      return [s.from]
+    case 'gather':
+      return [s.offset]
+    case 'store':
+      return s.when === undefined ? [s.from] : [s.from, s.when]
+    case 'scatter':
+      return [s.offset, s.from]
+    case 'status':
+      return [s.cond]
+    default:
+      return []
+  }
+}
+
+/** The register a statement writes. */
+export const resultOf = (s: Stmt): Reg | null => ('dst' in s ? s.dst : null)
+
+/** Statement lists inside a statement. */
+export function bodiesOf(s: Stmt): readonly (readonly Stmt[])[] {
+  switch (s.op) {
+    case 'for':
+    case 'vector':
+      return [s.body]
+    case 'when':
+      return s.otherwise ? [s.body, s.otherwise] : [s.body]
+    default:
+      return []
+  }
+}
+
+/** The same statement around other bodies. */
+export function withBodies(s: Stmt, change: (body: readonly Stmt[]) => readonly Stmt[]): Stmt {
+  switch (s.op) {
+    case 'for':
+    case 'vector':
+      return { ...s, body: change(s.body) }
+    case 'when':
+      return s.otherwise
+        ? { ...s, body: change(s.body), otherwise: change(s.otherwise) }
+        : { ...s, body: change(s.body) }
+    default:
+      return s
+  }
+}
+
+/** Visits every statement, outer ones first. */
+export function walk(body: readonly Stmt[], visit: (s: Stmt) => void): void {
+  for (const s of body) {
+    visit(s)
+    for (const inner of bodiesOf(s)) walk(inner, visit)
+  }
+}
+
+export const boundParts = (b: Bound): readonly Affine[] => ('min' in b ? b.min : [b])
+
+/** Affine values a statement itself mentions. */
+export function affinesOf(s: Stmt): readonly Affine[] {
+  switch (s.op) {
+    case 'index':
+    case 'divide':
+    case 'modulo':
+      return [s.value]
+    case 'load':
+    case 'gather':
+    case 'store':
+    case 'scatter':
+      return [s.at]
+    case 'for':
+      return [s.from, ...boundParts(s.to)]
+    case 'vector':
+      return boundParts(s.count)
+    case 'when':
+      return [s.left, s.right]
+    default:
+      return []
+  }
+}
+
+/** The index variable a statement defines. */
+export const variableOf = (s: Stmt): IndexVar | null => ('variable' in s ? s.variable : null)
+
+export const mentions = (a: Affine, ids: ReadonlySet<number>): boolean =>
+  a.terms.some((t) => ids.has(t.variable.id))
