@@ -6,8 +6,10 @@
 // that are summed on their own and then added in order, because otherwise there would be nothing to
 // share among threads.
 
-import { K_BLOCK } from '../numerics.js'
 import { type ConvSpec, convSizes, type DotSpec, dotAxes, product } from './spec.js'
+
+/** Most multiply-adds of one chain: a panel of so many steps fits the first-level cache. */
+export const K_BLOCK = 512
 
 export interface Numerics {
   /**
@@ -39,17 +41,15 @@ function blocking(contract: readonly number[], results: number): Numerics {
   return { order: 'chain', axis, step, blocks, blocksPerPart, parts }
 }
 
-/** Results below which a sum is cut into parts, multiply-adds a part must have, and most parts. */
-const FEW_RESULTS = 4096
+/** Terms a result must have, for every result there is, before its sum is cut into parts. */
+const LONG = 16
+/** Multiply-adds a part must have, and most parts. */
 const PART_WORK = 1 << 17
 const MOST_PARTS = 16
 
 function partition(blocks: number, results: number, k: number) {
-  let parts = 1
-  if (results <= FEW_RESULTS) {
-    const wanted = Math.floor((results * k) / PART_WORK)
-    parts = Math.max(1, Math.min(wanted, MOST_PARTS, blocks))
-  }
+  const wanted = k > LONG * results ? Math.floor((results * k) / PART_WORK) : 1
+  const parts = Math.max(1, Math.min(wanted, MOST_PARTS, blocks))
   const blocksPerPart = Math.ceil(blocks / parts)
   return { blocksPerPart, parts: Math.ceil(blocks / blocksPerPart) }
 }
