@@ -8,10 +8,18 @@ import { ShapeError } from './errors.js'
  */
 export type Dim = number | SymDim
 
+/** A size that is not known yet. */
+interface Unknown {
+  readonly kind: 'symbol'
+  readonly name: string
+  /** Whether it takes the size of what it has to fit, as a placeholder's `null` does. */
+  readonly open: boolean
+  /** What an open one has been taken to be equal to. */
+  is: Dim | null
+}
+
 /** What an unknown in a symbolic dimension is: a placeholder's size, or a quotient that did not divide. */
-type Atom =
-  | { readonly kind: 'symbol'; readonly name: string }
-  | { readonly kind: 'quotient'; readonly of: SymDim; readonly by: number }
+type Atom = Unknown | { readonly kind: 'quotient'; readonly of: SymDim; readonly by: number }
 
 /** A product of atoms with a coefficient; `atoms` are sorted by their printed form. */
 interface Term {
@@ -43,9 +51,18 @@ export class SymDim {
       .join(' + ')
   }
 
-  /** A size that is open until `name` is given a value. */
+  /** A size that is not known until `name` is given a value. */
   static symbol(name: string): SymDim {
-    return new SymDim([{ coefficient: 1, atoms: [{ kind: 'symbol', name }] }])
+    return SymDim.unknown({ kind: 'symbol', name, open: false, is: null })
+  }
+
+  /** As `symbol`, but where it has to fit another size it is taken to be equal to it (`dimFits`). */
+  static open(name: string): SymDim {
+    return SymDim.unknown({ kind: 'symbol', name, open: true, is: null })
+  }
+
+  static unknown(atom: Unknown): SymDim {
+    return new SymDim([{ coefficient: 1, atoms: [atom] }])
   }
 
   static quotient(of: SymDim, by: number): SymDim {
@@ -105,9 +122,51 @@ export function dimMul(a: Dim, b: Dim): Dim {
 
 export const dimSub = (a: Dim, b: Dim): Dim => dimAdd(a, dimMul(b, -1))
 
-/** Equality of normal forms: `true` only when the sizes are equal whatever the symbols are. */
-export const dimEqual = (a: Dim, b: Dim): boolean =>
-  a === b || (typeof a !== 'number' && typeof b !== 'number' && a.key === b.key)
+/** Whether any open size has been taken to be equal to something: there is nothing to look up before. */
+let taken = false
+
+const NOTHING: DimEnv = new Map()
+/** The size with every open symbol replaced by what it is taken to be. */
+const settled = (d: Dim): Dim => (taken && typeof d !== 'number' ? dimSubstitute(d, NOTHING) : d)
+
+/**
+ * Equality of normal forms: `true` only when the sizes are equal whatever the symbols are, given what
+ * open ones have been taken to be.
+ */
+export function dimEqual(a: Dim, b: Dim): boolean {
+  if (a === b) return true
+  if (typeof a === 'number' && typeof b === 'number') return false
+  const x = settled(a)
+  const y = settled(b)
+  return x === y || (typeof x !== 'number' && typeof y !== 'number' && x.key === y.key)
+}
+
+/** The open unknown a size is, or `null`. */
+function openOf(d: Dim): Unknown | null {
+  if (typeof d === 'number' || d.terms.length !== 1) return null
+  const { coefficient, atoms } = d.terms[0] as Term
+  const atom = atoms[0]
+  if (coefficient !== 1 || atoms.length !== 1 || atom?.kind !== 'symbol') return null
+  return atom.open ? atom : null
+}
+
+/**
+ * For sizes that *have* to be equal, where anything else is an error: equality, or else an open size is
+ * from now on taken to be equal to the other. Whether it is, shows when sizes are fed.
+ */
+export function dimFits(a: Dim, b: Dim): boolean {
+  if (dimEqual(a, b)) return true
+  if (typeof a === 'number' && typeof b === 'number') return false
+  const x = settled(a)
+  const y = settled(b)
+  const unknown = openOf(x) ?? openOf(y)
+  if (unknown === null) return false
+  const other = openOf(x) === unknown ? y : x
+  if (dimSymbols(other).has(unknown.name)) return false
+  unknown.is = other
+  taken = true
+  return true
+}
 
 /** `floor(a / by)`, exact when every coefficient divides. */
 export function dimFloorDiv(a: Dim, by: number): Dim {
@@ -126,8 +185,10 @@ export function dimFloorDiv(a: Dim, by: number): Dim {
   return dimAdd(SymDim.of(whole), tail)
 }
 
-/** `a / b` when it is exact for every value of the symbols, else `null`. */
-export function dimExactDiv(a: Dim, b: Dim): Dim | null {
+/** The quotient when it is exact for every value of the symbols, else `null`. */
+export function dimExactDiv(numerator: Dim, denominator: Dim): Dim | null {
+  const a = settled(numerator)
+  const b = settled(denominator)
   if (typeof a === 'number' && typeof b === 'number') {
     return b !== 0 && a % b === 0 ? a / b : null
   }
@@ -150,7 +211,7 @@ export function dimExactDiv(a: Dim, b: Dim): Dim | null {
   return SymDim.of(out)
 }
 
-/** The size with symbols replaced; symbols that `env` does not name stay. */
+/** The size with symbols replaced; those that `env` does not name stay, or are what they were taken to be. */
 export function dimSubstitute(d: Dim, env: DimEnv): Dim {
   if (typeof d === 'number') return d
   let sum: Dim = 0
@@ -158,8 +219,9 @@ export function dimSubstitute(d: Dim, env: DimEnv): Dim {
     let product: Dim = t.coefficient
     for (const a of t.atoms) {
       let factor: Dim
-      if (a.kind === 'symbol') factor = env.get(a.name) ?? SymDim.symbol(a.name)
-      else factor = dimFloorDiv(dimSubstitute(a.of, env), a.by)
+      if (a.kind === 'symbol') {
+        factor = env.get(a.name) ?? (a.is === null ? SymDim.unknown(a) : dimSubstitute(a.is, env))
+      } else factor = dimFloorDiv(dimSubstitute(a.of, env), a.by)
       product = dimMul(product, factor)
     }
     sum = dimAdd(sum, product)

@@ -5,6 +5,7 @@ import {
   type DimEnv,
   dimEqual,
   dimExactDiv,
+  dimFits,
   dimMul,
   dimSubstitute,
   isKnown,
@@ -67,7 +68,7 @@ export function stridesOf(shape: StaticShape): number[] {
   return strides
 }
 
-/** NumPy's broadcasting rule. A symbolic size meets 1 or an equal size only. */
+/** NumPy's broadcasting rule. A symbolic size meets 1 or an equal size only; an open one is taken to be equal. */
 export function broadcastShapes(where: string, a: Shape, b: Shape): Shape {
   if (shapeEqual(a, b)) return a
   const rank = Math.max(a.length, b.length)
@@ -76,7 +77,8 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): Shape {
     const x = i < rank - a.length ? 1 : (a[i - rank + a.length] as Dim)
     const y = i < rank - b.length ? 1 : (b[i - rank + b.length] as Dim)
     if (x === 1) out[i] = y
-    else if (y === 1 || dimEqual(x, y)) out[i] = x
+    else if (y === 1) out[i] = x
+    else if (dimFits(x, y)) out[i] = typeof y === 'number' ? y : x
     else {
       throw new ShapeError(
         where,
@@ -92,7 +94,8 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): Shape {
 /** An axis counted from the front, from one that may count from the back. */
 export function normalizeAxis(where: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    const range = rank === 0 ? 'no axis (the tensor is a scalar)' : `an axis in [${-rank}, ${rank - 1}]`
+    const range =
+      rank === 0 ? 'no axis (the tensor is a scalar)' : `an axis in [${-rank}, ${rank - 1}]`
     throw new IndexError(where, range, String(axis), { axis, rank })
   }
   return axis < 0 ? axis + rank : axis

@@ -1,6 +1,6 @@
 // Products of vectors, matrices and stacks of matrices.
 
-import { dimEqual } from '../base/dim.js'
+import { dimFits } from '../base/dim.js'
 import { promote } from '../base/dtype.js'
 import { ShapeError } from '../base/errors.js'
 import { broadcastShapes, formatShape, type Shape } from '../base/shape.js'
@@ -82,7 +82,7 @@ function matmulNode(where: string, left: Node, right: Node): Node {
     throw new ShapeError(where, 'operands with at least one axis', received(left, right))
   }
   const inner = n === 1 ? 0 : n - 2
-  if (!dimEqual(left.shape[m - 1]!, right.shape[inner]!)) {
+  if (!dimFits(left.shape[m - 1]!, right.shape[inner]!)) {
     throw new ShapeError(where, 'operands with equal inner sizes', received(left, right), {
       left: left.shape,
       right: right.shape,

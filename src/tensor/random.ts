@@ -28,7 +28,9 @@ export interface NormalOptions extends CreateOptions {
   readonly std?: number | undefined
 }
 
-const draw = (shape: Shape): Node => b.randomBits(...nextDraw(), shape)
+/** `beside`: the tensor a draw is made for, where there is one. */
+const draw = (shape: Shape, beside: Node | null = null): Node =>
+  b.randomBits(...nextDraw(beside), shape)
 
 const spread = (value: number, like: Node): Node =>
   b.broadcastTo(scalarNode(value, like.dtype), like.shape)
@@ -38,23 +40,23 @@ const upper = (bits: Node, count: number): Node =>
   b.and(b.shr(bits, b.fullLike(bits, 32 - count)), b.fullLike(bits, 2 ** count - 1))
 
 /** Uniform in [0, 1): as many bits as the dtype's significand has. */
-function unit(shape: Shape, dtype: DType): Node {
+function unit(shape: Shape, dtype: DType, beside: Node | null = null): Node {
   if (dtype !== 'float64') {
-    const whole = b.cast(upper(draw(shape), 24), 'float32')
+    const whole = b.cast(upper(draw(shape, beside), 24), 'float32')
     return b.mul(whole, b.fullLike(whole, 2 ** -24))
   }
-  const high = b.cast(upper(draw(shape), 27), 'float64')
-  const low = b.cast(upper(draw(shape), 26), 'float64')
+  const high = b.cast(upper(draw(shape, beside), 27), 'float64')
+  const low = b.cast(upper(draw(shape, beside), 26), 'float64')
   const whole = b.add(b.mul(high, b.fullLike(high, 2 ** 26)), low)
   return b.mul(whole, b.fullLike(whole, 2 ** -53))
 }
 
 /** Standard normal numbers from two uniform ones: Box and Muller, Ann. Math. Statist. 29 (1958). */
-function gaussian(shape: Shape, dtype: DType): Node {
-  const first = unit(shape, dtype)
+function gaussian(shape: Shape, dtype: DType, beside: Node | null = null): Node {
+  const first = unit(shape, dtype, beside)
   // 1 - u lies in (0, 1], where the logarithm is finite.
   const radius = b.sqrt(b.mul(b.log(b.sub(b.fullLike(first, 1), first)), b.fullLike(first, -2)))
-  const second = unit(shape, dtype)
+  const second = unit(shape, dtype, beside)
   return b.mul(radius, b.cos(b.mul(second, b.fullLike(second, 2 * Math.PI))))
 }
 
@@ -107,12 +109,14 @@ const floatLike = (x: Tensor): DType => (isFloat(x.dtype) ? x.dtype : 'float32')
 
 /** `rand` in the shape (and float dtype) of `x`. Mirrors `torch.rand_like`. */
 export function randLike(x: Tensor, options: CreateOptions = {}): Tensor {
-  return rand(x.shape, { dtype: floatLike(x), ...options })
+  const dtype = floatDType('randLike', options.dtype ?? floatLike(x))
+  return drawn('randLike', unit(x.shape, dtype, x.node), options)
 }
 
 /** `randn` in the shape (and float dtype) of `x`. Mirrors `torch.randn_like`. */
 export function randnLike(x: Tensor, options: CreateOptions = {}): Tensor {
-  return randn(x.shape, { dtype: floatLike(x), ...options })
+  const dtype = floatDType('randnLike', options.dtype ?? floatLike(x))
+  return drawn('randnLike', gaussian(x.shape, dtype, x.node), options)
 }
 
 /**
@@ -200,7 +204,7 @@ export function bernoulli(
   }
   const node = asFloat(p.node)
   const dtype = checkDType('bernoulli', options.dtype ?? node.dtype)
-  return drawn('bernoulli', b.cast(b.lt(unit(node.shape, node.dtype), node), dtype), options)
+  return drawn('bernoulli', b.cast(b.lt(unit(node.shape, node.dtype, node), node), dtype), options)
 }
 
 /**
@@ -211,7 +215,7 @@ export function categorical(logits: Tensor, arg?: AxisArg): Tensor {
   const axis = oneAxis('categorical', arg, logits.ndim, -1)
   const x = asFloat(logits.node)
   // Both logarithms stay finite: u is neither 0 nor 1.
-  const bits = b.cast(upper(draw(x.shape), 23), x.dtype)
+  const bits = b.cast(upper(draw(x.shape, x), 23), x.dtype)
   const u = b.mul(b.add(bits, b.fullLike(bits, 0.5)), b.fullLike(bits, 2 ** -23))
   const noise = b.neg(b.log(b.neg(b.log(u))))
   return drawn('categorical', b.argMax(b.add(x, noise), axis), {})

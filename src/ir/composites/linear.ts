@@ -1,6 +1,6 @@
 // The affine map of a fully connected layer.
 
-import { dimEqual } from '../../base/dim.js'
+import { dimFits } from '../../base/dim.js'
 import { ShapeError } from '../../base/errors.js'
 import { formatShape } from '../../base/shape.js'
 import * as b from '../build.js'
@@ -16,7 +16,7 @@ const linearOp = define<Attrs>({
     checkSameDType('linear', 'a weight', x!, weight!)
     const features = x!.shape.at(-1)
     const fits =
-      weight!.shape.length === 2 && features !== undefined && dimEqual(features, weight!.shape[1]!)
+      weight!.shape.length === 2 && features !== undefined && dimFits(features, weight!.shape[1]!)
     if (!fits) {
       const expected =
         weight!.shape.length === 2

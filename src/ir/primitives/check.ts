@@ -1,6 +1,6 @@
 // Checks that rules of several families make, each with the same words.
 
-import { type Dim, dimEqual, dimSub, isKnown } from '../../base/dim.js'
+import { type Dim, dimFits, dimSub, isKnown } from '../../base/dim.js'
 import { type DType, isFloat } from '../../base/dtype.js'
 import { DTypeError, IndexError, ShapeError, ValueError } from '../../base/errors.js'
 import { formatShape, type Shape } from '../../base/shape.js'
@@ -58,7 +58,7 @@ export function checkAtLeast(
 /** The shapes agree on every axis. */
 export function checkSameShape(where: string, what: string, expected: Shape, actual: Shape): void {
   const same =
-    expected.length === actual.length && expected.every((d, i) => dimEqual(d, actual[i] as Dim))
+    expected.length === actual.length && expected.every((d, i) => dimFits(d, actual[i] as Dim))
   if (same) return
   throw new ShapeError(where, `${what} of shape ${formatShape(expected)}`, formatShape(actual), {
     expected,

@@ -3,8 +3,8 @@
 import {
   type Dim,
   dimAdd,
-  dimEqual,
   dimExactDiv,
+  dimFits,
   dimFloorDiv,
   dimMul,
   dimSub,
@@ -43,7 +43,7 @@ const formatList = (list: readonly number[]): string => `[${list.join(', ')}]`
 function checkChannels(x: Shape, weight: Shape, { groups, batchGroups }: ConvAttrs): void {
   const at = `(weight is ${formatShape(weight)})`
   const channels = dimMul(weight[1]!, groups)
-  if (!dimEqual(x[1]!, channels)) {
+  if (!dimFits(x[1]!, channels)) {
     const grouped = groups === 1 ? '' : ` in ${groups} groups`
     const expected = `input with ${channels} channels${grouped} ${at}`
     throw new ShapeError('conv', expected, formatShape(x), { input: x, weight })

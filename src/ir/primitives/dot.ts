@@ -1,6 +1,6 @@
 // The contraction every matrix product is: batch axes pair up, contracted axes are summed away.
 
-import { type Dim, dimEqual } from '../../base/dim.js'
+import { type Dim, dimFits } from '../../base/dim.js'
 import { ShapeError } from '../../base/errors.js'
 import { formatShape, stridesOf } from '../../base/shape.js'
 import { type DotAttrs, dot, transpose } from '../build.js'
@@ -27,7 +27,7 @@ function checkPairs(
 ): void {
   const pairs =
     leftAxes.length === rightAxes.length &&
-    leftAxes.every((l, i) => dimEqual(left.shape[l]!, right.shape[rightAxes[i]!]!))
+    leftAxes.every((l, i) => dimFits(left.shape[l]!, right.shape[rightAxes[i]!]!))
   if (pairs) return
   throw new ShapeError(
     'dot',

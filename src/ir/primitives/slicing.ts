@@ -1,6 +1,6 @@
 // Parts and surroundings: slice, pad and concat. A slice's gradient is a pad, and the other way round.
 
-import { type Dim, dimAdd, dimEqual, dimFloorDiv, dimMul, dimSub, isKnown } from '../../base/dim.js'
+import { type Dim, dimAdd, dimFits, dimFloorDiv, dimMul, dimSub, isKnown } from '../../base/dim.js'
 import { IndexError, ShapeError } from '../../base/errors.js'
 import { formatShape, type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import { full, pad, reduceSum, select, slice, zerosLike } from '../build.js'
@@ -286,7 +286,7 @@ export const concatOp = define<ConcatAttrs>({
       checkSameDType('concat', 'tensors', first, part)
       const fits =
         part.shape.length === first.shape.length &&
-        part.shape.every((d, k) => k === axis || dimEqual(d, first.shape[k] as Dim))
+        part.shape.every((d, k) => k === axis || dimFits(d, first.shape[k] as Dim))
       if (!fits) {
         throw new ShapeError(
           'concat',
