@@ -22,7 +22,7 @@ export function instantiate(
   madeFrom: readonly (readonly Node[])[] = order.map((node) => node.inputs),
 ): Program {
   const place = new Map<Node, number>()
-  order.forEach((node, i) => place.set(node, i))
+  for (const [i, node] of order.entries()) place.set(node, i)
   const copyOf = (x: Node): Node => copies[place.get(x) as number] as Node
   const copies: Node[] = []
   const inputs: Node[] = []

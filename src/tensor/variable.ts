@@ -24,6 +24,16 @@ export interface VariableOptions {
 
 let count = 0
 
+/**
+ * Number literals start a float32 variable, whole ones too: `variable(0)` is to be trained. (As a
+ * constant, `tensor(0)` is an int32.)
+ */
+function literalDType(initial: unknown): DType | undefined {
+  let x: unknown = initial
+  while (Array.isArray(x)) x = x[0]
+  return typeof x === 'number' ? 'float32' : undefined
+}
+
 const reshapeOp = (): Op => OPS.get('reshape') as Op
 
 /**
@@ -48,7 +58,7 @@ export class Variable extends Tensor {
     }
     modes.trace = null
     try {
-      const start = asTensor(initial, options.dtype)
+      const start = asTensor(initial, options.dtype ?? literalDType(initial))
       const shape = staticShape('Variable', start.shape)
       const gradients = options.requiresGrad ?? isFloat(start.dtype)
       if (gradients && !isFloat(start.dtype)) {
@@ -155,7 +165,7 @@ export class Variable extends Tensor {
   }
 }
 
-/** A variable starting from a value. Mirrors `tf.Variable`. */
+/** A variable starting from a value; numbers make it float32. Mirrors `tf.Variable`. */
 export function variable(initial: TensorLike, options?: VariableOptions): Variable {
   return new Variable(initial, options)
 }
