@@ -74,8 +74,7 @@ const minusZero = (x: number): string => (Object.is(x, -0) ? '-' : '')
 function positional(x: number, { dtype, digits }: ColumnOptions): string {
   const text = Number(shortest(x, dtype)).toFixed(digits)
   const [whole, fraction = ''] = text.split('.')
-  const sign = Object.is(x, -0) ? minusZero(x) : ''
-  return `${sign}${whole}.${fraction.replace(/0+$/, '')}`
+  return `${minusZero(x)}${whole}.${fraction.replace(/0+$/, '')}`
 }
 
 /** `1.25e-07`: a mantissa without trailing zeros and an exponent of at least two digits. */
@@ -90,19 +89,25 @@ function scientific(x: number, { dtype, digits }: ColumnOptions): string {
   return `${minusZero(x)}${whole}.${fraction.replace(/0+$/, '')}e${sign}${size}`
 }
 
-/** Lines decimal points up: digits are padded on the left with spaces, after the point as NumPy does. */
+/** `e-07` with at least `digits` digits. */
+const exponentOf = (power: string, digits: number): string =>
+  `e${power[1]}${power.slice(2).padStart(digits, '0')}`
+
+/**
+ * Lines decimal points up: mantissas all get the same digits and exponents too, fixed fractions are
+ * padded with blanks, as NumPy does.
+ */
 function alignPoints(cells: readonly string[], scalar: boolean, exponent: boolean): string[] {
-  if (scalar) return cells.map((c) => c.replace(/\.(?=e|$)/, exponent ? '.' : '.0'))
+  if (scalar) return cells.map((c) => (exponent ? c : c.replace(/\.$/, '.0')))
   const parts = cells.map((c) => /^([^.]*)(?:\.(\d*)(e.*)?)?$/.exec(c)!)
-  const fractions = parts.map((p) => p[2] ?? '')
-  const after = fractions.reduce((w, f) => Math.max(w, f.length), 0)
-  const tails = parts.map((p, i) => {
-    if (p[2] === undefined) return null
-    // Mantissas all get the same digits; plain fractions are padded with blanks instead.
-    return exponent
-      ? `.${fractions[i]!.padEnd(after, '0')}${p[3] ?? ''}`
-      : `.${fractions[i]!.padEnd(after)}`
+  const widest = (group: number): number =>
+    parts.reduce((w, p) => Math.max(w, p[group]?.length ?? 0), 0)
+  const after = widest(2)
+  const power = widest(3) - 2
+  const rendered = parts.map(([, whole = '', fraction, end]) => {
+    if (fraction === undefined) return whole
+    if (end === undefined) return `${whole}.${fraction.padEnd(after)}`
+    return `${whole}.${fraction.padEnd(after, '0')}${exponentOf(end, power)}`
   })
-  const rendered = parts.map((p, i) => (tails[i] === null ? p[1]! : p[1]! + tails[i]!))
   return padAll(rendered)
 }

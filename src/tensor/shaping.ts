@@ -1,7 +1,7 @@
 // The same values in another shape or order: reshape, transpose, broadcast, flip, pad, split.
 
 import { type Dim, dimAdd, dimMul, dimSub, isKnown } from '../base/dim.js'
-import { ShapeError, ValueError } from '../base/errors.js'
+import { IndexError, ShapeError, ValueError } from '../base/errors.js'
 import {
   broadcastShapes,
   formatShape,
@@ -231,7 +231,17 @@ export abstract class ShapingTensor extends ActivationTensor {
     const at = normalizeAxis('narrow', axis, this.ndim)
     const n = this.shape[at]!
     const from = start < 0 ? dimAdd(n, start) : start
-    return expose(cut(this.node, at, from, dimAdd(from, length)))
+    const stop = dimAdd(from, length)
+    const fits = !isKnown(n) || (isKnown(from) && from >= 0 && isKnown(stop) && stop <= n)
+    if (!fits || length < 0) {
+      throw new IndexError(
+        'narrow',
+        `0 <= start and start + length <= ${n} on axis ${at}`,
+        `start ${start}, length ${length}`,
+        { axis: at, start, length },
+      )
+    }
+    return expose(cut(this.node, at, from, stop))
   }
 
   /**
