@@ -24,8 +24,9 @@ export const roundUp = (n: number, unit: number): number => Math.ceil(n / unit) 
 /** Cycles of a multiply-add from operand to result: an accumulator can be used once in so many. */
 const LATENCY = 4
 
-/** Cycles a tile of r rows and v registers spends on one step of K. */
-const stepCost = (r: number, v: number): number => Math.max((r * v) / 2, (r + v) / 2, LATENCY) + 1
+/** Cycles a tile of r rows and v registers spends on one step of K, `loop` of them on going round. */
+export const stepCost = (r: number, v: number, loop = 1): number =>
+  Math.max((r * v) / 2, (r + v) / 2, LATENCY) + loop
 
 /** Cycles a step of K costs all tiles together. */
 export function tiledCost(rows: number, columns: number, tile: Tile, native: number): number {
@@ -37,11 +38,17 @@ export function tiledCost(rows: number, columns: number, tile: Tile, native: num
   return Math.floor(rows / tile.rows) * row(tile.rows) + (rest > 0 ? row(rest) : 0)
 }
 
+/** Registers a tile may use: the target's own tile, its vectors, a splat, and one to spare. */
+export function registersOf(target: Target): number {
+  const v = Math.max(1, target.tile.lanes / target.nativeLanes)
+  return target.tile.rows * v + v + 2
+}
+
 /** The target's tile, or another that uses no more registers and wastes less of small or odd shapes. */
 export function chooseTile(rows: number, columns: number, target: Target, type: RegType): Tile {
   const native = nativeLanes(target, type)
   const v0 = Math.max(1, target.tile.lanes / target.nativeLanes)
-  const registers = target.tile.rows * v0 + v0 + 2
+  const registers = registersOf(target)
   const evened = (r: number): number => Math.ceil(rows / Math.ceil(rows / r))
   let best: Tile = { rows: evened(target.tile.rows), lanes: v0 * native }
   // Another shape must promise something for its worse balance of loads.

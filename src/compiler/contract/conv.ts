@@ -8,6 +8,8 @@ import { plainProduct } from './plain.js'
 import { Probe } from './probe.js'
 import { type ConvSpec, convSizes, product } from './spec.js'
 import { needsNoStage, stage } from './stage.js'
+import { tiledWindows } from './windowkernel.js'
+import { columnsOf, tileWindows } from './windows.js'
 
 /** Kernels that compute `conv` of what the readers read and hand it to `out`. */
 export function lowerConv(
@@ -34,8 +36,17 @@ export function lowerConv(
   return [...calls, ...tiledConv(c, ctx)]
 }
 
+/** Columns below which lines are too short to be copied or loaded along them. */
+const SHORT_LINE = 4
+
 function tiledConv(c: Patches, ctx: LoweringContext): KernelCall[] {
   const window = product(c.contract.slice(1))
   if (window === 1 && positionsOf(c) >= 16) return lowerProduct(asProductPerImage(c), ctx)
-  return lowerProduct(asProduct(c), ctx)
+  // A large window over few positions: what is contiguous is K, so patches are packed along it.
+  const along = c.contract.length > 1 ? c.contract.at(-1)! : 1
+  const columns = columnsOf(c)
+  if (columns < SHORT_LINE || (columns < 16 && along > 4 * columns)) {
+    return lowerProduct(asProduct(c), ctx)
+  }
+  return tiledWindows(c, tileWindows(c, ctx.target), ctx)
 }

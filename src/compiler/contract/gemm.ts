@@ -157,7 +157,9 @@ class ChunkEmitter {
   emit(part: Affine, b: Affine, keep: boolean, partial: Parts | null): void {
     const { k, p, c, rowSpan, columnSpan } = this
     const batch = unflatten(k, b, p.batch)
-    const sums = keep ? new Sums(k, p, c.chunkRows, c.chunkColumns, this.ctx.target.mapLanes) : null
+    const sums = keep
+      ? new Sums(k, p.dtype, c.chunkRows, c.chunkColumns, this.ctx.target.mapLanes)
+      : null
     sums?.clear()
     forBlocks(k, p.contract, p.numerics, part, (block) => this.block(b, batch, block, sums))
     sums?.flush(spanLength(rowSpan), spanLength(columnSpan), (i, j, sum) => {

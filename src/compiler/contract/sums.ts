@@ -1,6 +1,7 @@
 // Sums that do not fit into one block of K: kept in memory between blocks, and, where K is cut into
 // parts for threads to share, added part after part by a kernel of their own.
 
+import type { DType } from '../../base/dtype.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import type { Affine, Bound, BufferDecl, Reg } from '../kernel/ir.js'
 import {
@@ -23,20 +24,20 @@ export class Sums {
 
   constructor(
     private readonly k: KernelAssembly,
-    private readonly p: Product,
+    private readonly dtype: DType,
     rows: number,
     columns: number,
     private readonly lanes: number,
   ) {
     this.stride = columns % 256 === 0 ? columns + 16 : columns
     this.length = rows * this.stride
-    this.buffer = k.scratch('sums', MEMORY_TYPE[p.dtype], this.length)
+    this.buffer = k.scratch('sums', MEMORY_TYPE[dtype], this.length)
   }
 
   /** Sets all to -0: then every block is added alike, as -0 + x is x for every x. */
   clear(): void {
-    const { k, p } = this
-    const type = REGISTER_TYPE[p.dtype]
+    const { k } = this
+    const type = REGISTER_TYPE[this.dtype]
     k.vector('i', this.length, this.lanes, (i) => {
       k.store(this.buffer, i, k.const(type, type === 'f32' || type === 'f64' ? -0 : 0))
     })
@@ -49,11 +50,15 @@ export class Sums {
     this.k.store(this.buffer, at, this.k.set('add', this.k.load(this.buffer, at), sum))
   }
 
+  load(row: Affine, column: Affine): Reg {
+    return this.k.load(this.buffer, this.at(row, column))
+  }
+
   /** Hands all sums on. */
   flush(rows: Bound, columns: Bound, take: (row: Affine, column: Affine, sum: Reg) => void): void {
     this.k.loop('row', rows, (row) => {
       this.k.vector('column', columns, this.lanes, (column) => {
-        take(row, column, this.k.load(this.buffer, this.at(row, column)))
+        take(row, column, this.load(row, column))
       })
     })
   }

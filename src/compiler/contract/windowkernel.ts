@@ -1,0 +1,343 @@
+// The tiled convolution: units of positions, blocks of K, tiles of features × positions.
+
+import { affine, ofVar, plus, times } from '../kernel/affine.js'
+import type { Affine, BufferDecl, Reg, Target } from '../kernel/ir.js'
+import {
+  KernelAssembly,
+  type KernelCall,
+  type LoweringContext,
+  MEMORY_TYPE,
+  REGISTER_TYPE,
+} from '../lower/assembly.js'
+import { nest, unflatten } from './axes.js'
+import { type Block, blockLength, forBlocks } from './blocks.js'
+import { nativeLanes, roundUp, shapeOf, type Tile } from './choose.js'
+import { probeWrite } from './factors.js'
+import { layOut } from './layout.js'
+import { microKernel } from './micro.js'
+import { asProduct, asProductPerImage, type Patches } from './patches.js'
+import { product } from './spec.js'
+import { Parts, Sums } from './sums.js'
+import { forTiles, type Span, spanStart } from './tiles.js'
+import { columnsOf, linesOf, type Unit, type WindowTiling } from './windows.js'
+
+/** Kernels for a convolution cut as `tiling` says. */
+export function tiledWindows(c: Patches, tiling: WindowTiling, ctx: LoweringContext): KernelCall[] {
+  const calls: KernelCall[] = []
+  // The kernel's elements are splats, walked once a tile; packed windows want its K as one axis.
+  const shape = shapeOf(asProduct(c), 'left')
+  let source = c
+  let flat = shape.plain && shape.flat
+  if (tiling.mode === 'packed' && !(flat && shape.contiguous === 'contract')) {
+    const { left } = layOut(asProduct(c), shape, ctx, calls)
+    source = { ...c, kernel: (k, g, f, at) => left.read(k, [g], [f], at) }
+    flat = true
+  }
+  const cut = cutWindows(c, tiling, ctx.target)
+  const partial = c.numerics.parts > 1 ? new Parts(asProduct(c), ctx) : null
+  const spans = [cut.features, cut.images, cut.lines, cut.columns]
+  const chunks = [c.numerics.parts, c.groups, ...spans.map((s) => s.chunks)]
+  const k = new KernelAssembly(c.name, product(chunks))
+  k.flops = 2 * c.groups * c.features * c.images * product(c.output) * product(c.contract)
+  k.bytes =
+    4 * c.groups * (c.features + c.images * product(c.output)) * (product(c.contract) + c.features)
+  const [part, group, f, i, l, w] = unflatten(k, ofVar(k.chunk), chunks) as Affine[]
+  const at = {
+    part: part!,
+    group: group!,
+    features: { ...cut.features, at: f! },
+    images: { ...cut.images, at: i! },
+    lines: { ...cut.lines, at: l! },
+    columns: { ...cut.columns, at: w! },
+  }
+  new WindowEmitter(k, source, tiling, ctx, flat, partial, at).emit()
+  calls.push(k.call())
+  if (partial !== null) calls.push(partial.combine())
+  return calls
+}
+
+type Extent = Omit<Span, 'at'>
+
+interface WindowCutting {
+  readonly features: Extent
+  readonly images: Extent
+  readonly lines: Extent
+  readonly columns: Extent
+}
+
+/** Multiply-adds worth handing to another thread, and most chunks to hand out. */
+const CHUNK_WORK = 1 << 18
+const MOST_CHUNKS = 64
+
+/** Chunks along images first, then lines, then features, until there are enough. */
+function cutWindows(c: Patches, { unit, tile }: WindowTiling, target: Target): WindowCutting {
+  const bytes = c.dtype === 'float64' ? 8 : 4
+  const block = blockLength(c.numerics, c.contract)
+  const fitting = Math.floor(target.cache.l2 / 2 / (block * bytes) / tile.rows)
+  const mostFeatures = Math.max(4, fitting) * tile.rows
+  const featureCuts = Math.ceil(c.features / mostFeatures)
+  const total = product(c.output) * c.images
+  const work = c.groups * c.features * total * product(c.contract)
+  const wanted = Math.max(1, Math.min(MOST_CHUNKS, Math.floor(work / CHUNK_WORK)))
+  let missing = wanted / (c.groups * c.numerics.parts * featureCuts)
+  const share = (size: number, of: number, cuts: number): Extent => {
+    const units = Math.ceil(size / of)
+    const pieces = Math.max(1, Math.min(units, Math.ceil(cuts)))
+    const chunk = Math.ceil(units / pieces) * of
+    const chunks = Math.ceil(size / chunk)
+    missing /= chunks
+    return { total: size, chunk, chunks, unit: of }
+  }
+  const images = share(c.images, unit.images, missing)
+  const lines = share(linesOf(c), unit.lines, missing)
+  const columns = share(columnsOf(c), unit.columns, missing)
+  const features = share(c.features, tile.rows, Math.max(featureCuts, missing))
+  return { features, images, lines, columns }
+}
+
+interface Place {
+  readonly part: Affine
+  readonly group: Affine
+  readonly features: Span
+  readonly images: Span
+  readonly lines: Span
+  readonly columns: Span
+}
+
+/** A unit's origin and its size, which at the ends of axes is less than usual. */
+interface UnitAt extends Unit {
+  readonly image: Affine
+  readonly line: Affine
+  readonly column: Affine
+}
+
+class WindowEmitter {
+  private readonly type
+  private readonly native: number
+  private readonly length: number
+  /** Elements between steps of K in packed patches. */
+  private readonly stride: number
+  private readonly patches: BufferDecl | null
+  private readonly sums: Sums | null
+  private readonly columns: number
+  private readonly lineAxes: readonly number[]
+  private readonly tile: Tile
+  /** Whether all positions of an image may be written as one axis. */
+  private readonly oneAxis: boolean
+
+  constructor(
+    private readonly k: KernelAssembly,
+    private readonly c: Patches,
+    private readonly tiling: WindowTiling,
+    private readonly ctx: LoweringContext,
+    private readonly flat: boolean,
+    private readonly partial: Parts | null,
+    private readonly at: Place,
+  ) {
+    const { unit } = tiling
+    this.tile = tiling.tile
+    this.type = REGISTER_TYPE[c.dtype]
+    this.native = nativeLanes(ctx.target, this.type)
+    this.length = blockLength(c.numerics, c.contract)
+    this.columns = columnsOf(c)
+    this.lineAxes = c.output.slice(0, -1)
+    const positions = unit.images * unit.lines * unit.columns
+    // An odd number of cache lines, so that steps of K spread over all sets of the cache.
+    this.stride = (Math.ceil(positions / 16) | 1) * 16
+    this.patches =
+      tiling.mode === 'packed'
+        ? k.scratch('patches', MEMORY_TYPE[c.dtype], this.length * this.stride)
+        : null
+    this.oneAxis = positionsMerge(c)
+    // Sums wait in memory if K has several blocks, or if a tile's lanes are not neighbours in the output.
+    const lanesApart =
+      tiling.mode === 'packed' && (unit.images > 1 || (unit.lines > 1 && !this.oneAxis))
+    this.sums =
+      c.numerics.blocks > 1 || lanesApart
+        ? new Sums(k, c.dtype, at.features.chunk, this.stride, ctx.target.mapLanes)
+        : null
+  }
+
+  emit(): void {
+    const { k, at } = this
+    forTiles(k, 'image', at.images, (_i, image, images) => {
+      forTiles(k, 'line', at.lines, (_l, line, lines) => {
+        forTiles(k, 'column', at.columns, (_c, column, columns) => {
+          this.unit({ image, line, column, images, lines, columns })
+        })
+      })
+    })
+  }
+
+  private unit(u: UnitAt): void {
+    const { k, c, sums, at } = this
+    sums?.clear()
+    forBlocks(k, c.contract, c.numerics, at.part, (block) => {
+      if (this.patches !== null) {
+        this.pack(u, block, this.patches)
+        this.packedTiles(u, block, this.patches)
+      } else {
+        this.directTiles(u, block)
+      }
+    })
+    if (sums !== null) this.flush(u, sums)
+  }
+
+  /** Output coordinates of a position in a unit's image. */
+  private position(line: Affine, column: Affine): Affine[] {
+    if (this.c.output.length === 0) return []
+    return [...unflatten(this.k, line, this.lineAxes), column]
+  }
+
+  /** Copies the unit's windows to [k][position]. */
+  private pack(u: UnitAt, block: Block, patches: BufferDecl): void {
+    const { k, c, at } = this
+    nest(k, 'image', [u.images], ([i]) => {
+      nest(k, 'line', [u.lines], ([l]) => {
+        const line = unflatten(k, plus(u.line, l!), this.lineAxes)
+        const base = times(plus(times(i!, u.lines), l!), u.columns)
+        nest(
+          k,
+          'k',
+          block.sizes,
+          (local) => {
+            k.vector('column', u.columns, this.ctx.target.mapLanes, (column) => {
+              const where = c.output.length > 0 ? [...line, plus(u.column, column)] : []
+              const value = c.input(k, at.group, plus(u.image, i!), where, block.at(local))
+              const row = times(block.flat(local), this.stride)
+              k.store(patches, plus(plus(row, base), column), value)
+            })
+          },
+          1,
+        )
+      })
+    })
+  }
+
+  private packedTiles(u: UnitAt, block: Block, patches: BufferDecl): void {
+    const { k, c, at, tile } = this
+    const positions = u.images * u.lines * u.columns
+    const span = { total: positions, chunk: positions, chunks: 1, unit: tile.lanes, at: affine(0) }
+    const inner = block.sizes.length - 1
+    const local = (place: Affine[]): Affine[] =>
+      this.flat ? [...Array.from({ length: inner }, () => affine(0)), place[0]!] : place
+    forTiles(k, 'panel', span, (_, start, width) => {
+      forTiles(k, 'feature', at.features, (_i, feature, height) => {
+        microKernel(k, {
+          type: this.type,
+          lanes: roundUp(width, this.native),
+          count: width,
+          splats: height,
+          vectors: 1,
+          depth: this.flat ? [block.length] : block.sizes,
+          splat: (i, place) => c.kernel(k, at.group, plus(feature, i), block.at(local(place))),
+          vector: (_j, lane, place) => {
+            const step = this.flat ? place[0]! : block.flat(place)
+            return k.load(patches, plus(plus(times(step, this.stride), start), lane))
+          },
+          done: (i, _j, lane, sum) => {
+            const here = plus(start, lane)
+            if (this.sums !== null) this.add(plus(feature, i), here, sum)
+            else if (u.lines === 1) {
+              this.write(u, feature, i, this.position(u.line, plus(u.column, here)), sum)
+            } else {
+              // Lines are whole, so the unit's positions follow those of the lines before it.
+              const flat = plus(times(u.line, this.columns), here)
+              const zeros = this.lineAxes.map(() => affine(0))
+              this.write(u, feature, i, [...zeros, flat], sum)
+            }
+          },
+        })
+      })
+    })
+  }
+
+  private write(u: UnitAt, feature: Affine, i: number, position: Affine[], sum: Reg): void {
+    this.c.write(this.k, this.at.group, u.image, plus(feature, i), position, sum)
+  }
+
+  private add(feature: Affine, position: Affine, sum: Reg): void {
+    const first = spanStart(this.at.features)
+    this.sums!.add(plus(feature, times(first, -1)), position, sum)
+  }
+
+  private directTiles(u: UnitAt, block: Block): void {
+    const { k, c, at, tile, tiling } = this
+    const span = { total: u.columns, chunk: u.columns, chunks: 1, unit: tile.lanes, at: affine(0) }
+    const lines = Array.from({ length: u.lines }, (_, j) =>
+      unflatten(k, plus(u.line, j), this.lineAxes),
+    )
+    const position = (j: number, column: Affine): Affine[] =>
+      c.output.length > 0 ? [...lines[j]!, column] : []
+    forTiles(k, 'feature', at.features, (_i, feature, height) => {
+      forTiles(k, 'panel', span, (_, start, width) => {
+        microKernel(k, {
+          type: this.type,
+          lanes: roundUp(width, this.native),
+          count: width,
+          splats: height,
+          vectors: u.lines,
+          depth: block.sizes,
+          unrolled: tiling.mode === 'direct' ? tiling.unrolled : 0,
+          splat: (i, local) => c.kernel(k, at.group, plus(feature, i), block.at(local)),
+          vector: (j, lane, local) => {
+            const where = position(j, plus(plus(u.column, start), lane))
+            return c.input(k, at.group, u.image, where, block.at(local))
+          },
+          done: (i, j, lane, sum) => {
+            const column = plus(start, lane)
+            if (this.sums !== null) {
+              this.add(plus(feature, i), plus(column, j * u.columns), sum)
+            } else {
+              this.write(u, feature, i, position(j, plus(u.column, column)), sum)
+            }
+          },
+        })
+      })
+    })
+  }
+
+  /** Hands on the sums of a unit. */
+  private flush(u: UnitAt, sums: Sums): void {
+    const { k, c, at, partial } = this
+    const first = spanStart(at.features)
+    const count = at.features.chunks === 1 ? affine(at.features.total) : null
+    const features =
+      count ??
+      ({
+        min: [affine(at.features.chunk), plus(times(first, -1), at.features.total)],
+      } as const)
+    const lines = this.oneAxis && u.columns === this.columns ? 1 : u.lines
+    const columns = (u.lines / lines) * u.columns
+    k.loop('feature', features, (f) => {
+      nest(k, 'image', [u.images, lines], ([i, l]) => {
+        const base = times(plus(times(i!, lines), l!), columns)
+        const start = lines === u.lines ? u.column : times(u.line, this.columns)
+        const line =
+          lines === u.lines
+            ? unflatten(k, plus(u.line, l!), this.lineAxes)
+            : this.lineAxes.map(() => affine(0))
+        k.vector('column', columns, this.ctx.target.mapLanes, (column) => {
+          const sum = sums.load(f, plus(base, column))
+          const image = plus(u.image, i!)
+          const feature = plus(first, f)
+          const where = c.output.length > 0 ? [...line, plus(start, column)] : []
+          if (partial === null) {
+            c.write(k, at.group, image, feature, where, sum)
+            return
+          }
+          const flat = where.reduce((s, x, axis) => plus(times(s, c.output[axis]!), x), image)
+          partial.store(k, [at.part, at.group, feature, flat], sum)
+        })
+      })
+    })
+  }
+}
+
+/** Whether writing sees all positions of an image as one axis. */
+function positionsMerge(c: Patches): boolean {
+  const p = asProductPerImage(c)
+  const probe = probeWrite(p)
+  const before = p.batch.length + p.left.free.length
+  return c.output.every((size, i) => i === 0 || probe.merges(before + i - 1, before + i, size))
+}

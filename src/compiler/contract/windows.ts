@@ -1,0 +1,134 @@
+// How a convolution is cut into tiles, for the two ways of feeding the micro-kernel with windows.
+//
+// `packed`: the windows of a unit of positions are copied to scratch memory, [k][position], and all
+// features pass over the copy. A unit's positions are one axis there, whatever the width of an image, so no
+// lanes are wasted at the ends of lines; the copy is paid by the number of features.
+//
+// `direct`: lanes are neighbouring columns of one line and are loaded where they lie in the input; a tile
+// takes several lines, which see the same kernel elements. Nothing is copied, which suits few features
+// (one, in a depthwise convolution), and lines that fill their lanes.
+
+import type { Target } from '../kernel/ir.js'
+import { REGISTER_TYPE } from '../lower/assembly.js'
+import { blockLength } from './blocks.js'
+import {
+  chooseTile,
+  nativeLanes,
+  registersOf,
+  roundUp,
+  stepCost,
+  type Tile,
+  tiledCost,
+} from './choose.js'
+import type { Patches } from './patches.js'
+import { product } from './spec.js'
+
+/** Positions that are worked on together: images × lines × columns. */
+export interface Unit {
+  readonly images: number
+  readonly lines: number
+  readonly columns: number
+}
+
+export type WindowTiling =
+  | { readonly mode: 'packed'; readonly unit: Unit; readonly tile: Tile }
+  | {
+      readonly mode: 'direct'
+      /** One image, a tile's lines, all columns. */
+      readonly unit: Unit
+      readonly tile: Tile
+      /** How many of the innermost axes of K are written out. */
+      readonly unrolled: number
+    }
+
+/** The output's positions as lines of columns. */
+export const linesOf = (c: Patches): number => product(c.output.slice(0, -1))
+export const columnsOf = (c: Patches): number => c.output.at(-1) ?? 1
+
+/** Positions of a packed unit: a block of K of so many takes some hundred kilobytes. */
+const UNIT_POSITIONS = 192
+
+/** Cycles of copying one register's worth of patches, loops included. */
+const COPY_COST = 1.7
+/** Elements of the kernel's window up to which a tile writes them out, and statements up to which. */
+const MOST_UNROLLED = 27
+const MOST_STATEMENTS = 400
+
+export function tileWindows(c: Patches, target: Target): WindowTiling {
+  const packed = packedTiling(c, target)
+  const direct = directTiling(c, target)
+  return direct.cost <= packed.cost ? direct.tiling : packed.tiling
+}
+
+interface Costed {
+  /** Cycles a step of K, for all positions of all images. */
+  readonly cost: number
+  readonly tiling: WindowTiling
+}
+
+function packedTiling(c: Patches, target: Target): Costed {
+  const type = REGISTER_TYPE[c.dtype]
+  const native = nativeLanes(target, type)
+  const unit = packedUnit(c, target)
+  const positions = unit.images * unit.lines * unit.columns
+  const tile = chooseTile(c.features, positions, target, type)
+  const units = (c.images * linesOf(c) * columnsOf(c)) / positions
+  const vectors = unit.images * unit.lines * Math.ceil(unit.columns / native)
+  const cost = units * (tiledCost(c.features, positions, tile, native) + COPY_COST * vectors)
+  return { cost, tiling: { mode: 'packed', unit, tile } }
+}
+
+/** Whole images where they are small, else even shares of an image's lines, or of a long line. */
+function packedUnit(c: Patches, target: Target): Unit {
+  const [lines, columns] = [linesOf(c), columnsOf(c)]
+  const bytes = c.dtype === 'float64' ? 8 : 4
+  const room = Math.floor(target.cache.l2 / 3 / (bytes * blockLength(c.numerics, c.contract)))
+  const most = Math.max(16, Math.min(UNIT_POSITIONS, room))
+  if (columns > most) {
+    const cuts = Math.ceil(columns / most)
+    return { images: 1, lines: 1, columns: roundUp(Math.ceil(columns / cuts), target.tile.lanes) }
+  }
+  const fitting = Math.max(1, Math.floor(most / columns))
+  if (fitting < lines) {
+    return { images: 1, lines: Math.ceil(lines / Math.ceil(lines / fitting)), columns }
+  }
+  // Positions of one image may fill their lanes badly: then several images are taken together.
+  const wasted = (n: number): number => roundUp(n, target.tile.lanes) / n
+  const images = Math.max(1, Math.min(c.images, Math.floor(most / (lines * columns))))
+  const together = wasted(lines * columns) > 1.1 && wasted(images * lines * columns) < 1.1
+  return { images: together ? images : 1, lines, columns }
+}
+
+function directTiling(c: Patches, target: Target): Costed {
+  const native = nativeLanes(target, REGISTER_TYPE[c.dtype])
+  const [lines, columns] = [linesOf(c), columnsOf(c)]
+  const registers = registersOf(target)
+  const window = product(c.contract.slice(1))
+  const loop = window > 1 && window <= MOST_UNROLLED ? 0.3 : 1
+  let best: Costed | null = null
+  for (let v = 1; v <= Math.min(4, Math.ceil(columns / native)); v++) {
+    for (let together = 1; together <= Math.min(lines, 8); together++) {
+      const width = together * v
+      for (let rows = Math.min(c.features, 16); rows >= 1; rows--) {
+        const used = rows * width + Math.min(rows, width) + 1
+        if (used > registers) continue
+        // What is left of features, lines or columns costs a tile as if it were whole.
+        const cost =
+          c.images *
+          Math.ceil(lines / together) *
+          Math.ceil(c.features / rows) *
+          (Math.floor(columns / (v * native)) * stepCost(rows, width, loop) +
+            (columns % (v * native) > 0
+              ? stepCost(rows, together * Math.ceil((columns % (v * native)) / native), loop)
+              : 0))
+        if (best !== null && cost >= best.cost) continue
+        const body = window * (rows * width + rows + width)
+        const unrolled = loop < 1 && body <= MOST_STATEMENTS ? c.contract.length - 1 : 0
+        const unit = { images: 1, lines: together, columns }
+        const tile = { rows, lanes: v * native }
+        best = { cost, tiling: { mode: 'direct', unit, tile, unrolled } }
+      }
+    }
+  }
+  return best!
+}
