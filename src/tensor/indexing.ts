@@ -13,17 +13,17 @@ import {
 import * as b from '../ir/build.js'
 import type { Node } from '../ir/node.js'
 import type { AxisArg } from './axes.js'
-import { expose, type TensorCore } from './core.js'
+import { expose, TensorCore } from './core.js'
 import type { Index } from './indexspec.js'
-import { readContents, storedOf } from './literals.js'
+import { type NestedNumbers, readContents, storedOf } from './literals.js'
 import { alongAxis, flat, indexNode, nonzeroCoordinates } from './locate.js'
 import { type Operand, operandNode } from './operand.js'
 import { ShapingTensor } from './shaping.js'
 import { subscript } from './subscript.js'
 import type { Tensor } from './tensor.js'
 
-/** Positions: an integer tensor, or numbers. */
-export type Indices = TensorCore | number | readonly number[]
+/** Positions: an integer tensor, a number, or arrays of them. */
+export type Indices = TensorCore | number | NestedNumbers
 
 export interface OneHotOptions {
   /** Default `float32`. */
@@ -31,11 +31,8 @@ export interface OneHotOptions {
 }
 
 function positions(where: string, x: Indices): Node {
-  const node =
-    typeof x === 'number' || Array.isArray(x)
-      ? storedOf(readContents(where, x as number | readonly number[], 'int32'))
-      : (x as TensorCore).node
-  return indexNode(where, node)
+  if (x instanceof TensorCore) return indexNode(where, x.node)
+  return storedOf(readContents(where, x, 'int32'))
 }
 
 /** A value at the dtype and shape an update has to have. */
