@@ -7,6 +7,12 @@ export type { Tree } from './base/tree.js'
 export * as F from './nn/functional/index.js'
 export * as nn from './nn/index.js'
 export * as optim from './optim/index.js'
-export { deviceInfo, setDevice } from './runtime/devices.js'
+export {
+  currentDeviceName,
+  deviceInfo,
+  getNumThreads,
+  setDevice,
+  setNumThreads,
+} from './runtime/devices.js'
 export { manualSeed } from './runtime/random.js'
 export * from './tensor/index.js'

@@ -12,7 +12,7 @@ export interface PrintOptions {
   readonly threshold: number
   /** Elements shown at each end of a summarised axis. Default 3. */
   readonly edgeItems: number
-  /** Characters in a line, after which a row of numbers wraps. Default 80. */
+  /** Characters in a line, after which a row of numbers wraps. Default 75, as NumPy has it. */
   readonly lineWidth: number
   /** Never use scientific notation because of small values. Default false. */
   readonly suppress: boolean
@@ -22,7 +22,7 @@ let options: PrintOptions = {
   precision: 8,
   threshold: 1000,
   edgeItems: 3,
-  lineWidth: 80,
+  lineWidth: 75,
   suppress: false,
 }
 
