@@ -2,13 +2,13 @@
 //
 // A reduction's result depends on the order of its additions, so the order is part of the operation. It
 // never depends on threads, fusion, layout or target: a schedule may only choose among loops that give
-// the same bits. WebAssembly, x86 and the interpreter agree because all of them read this file.
+// the same bits. This file is about reductions; contract/numerics.ts does for dot and conv.
 
 import type { DType } from '../base/dtype.js'
 
 /**
- * Dot products and convolutions run through the contracted index in blocks of this many terms: within a
- * block, one chain of fma from zero in index order; block sums are added in block order.
+ * Dot products and convolutions run through the contracted index in blocks of about this many terms:
+ * within a block, one chain of fma from zero in index order; block sums are added in block order.
  */
 export const K_BLOCK = 512
 

@@ -175,7 +175,7 @@ export class KernelBuilder {
     options: { from?: Affine; step?: number; unroll?: boolean } = {},
   ): void {
     const variable = indexVar(name)
-    const inner = this.capture(() => body(ofVar(variable), variable))
+    const inner = this.block(() => body(ofVar(variable), variable))
     this.emit({
       op: 'for',
       variable,
@@ -194,7 +194,7 @@ export class KernelBuilder {
     body: (i: Affine, variable: IndexVar) => void,
   ): void {
     const variable = indexVar(name)
-    const inner = this.capture(() => body(ofVar(variable), variable))
+    const inner = this.block(() => body(ofVar(variable), variable))
     this.emit({
       op: 'vector',
       variable,
@@ -211,8 +211,8 @@ export class KernelBuilder {
     then: () => void,
     otherwise?: () => void,
   ): void {
-    const body = this.capture(then)
-    const other = otherwise && this.capture(otherwise)
+    const body = this.block(then)
+    const other = otherwise && this.block(otherwise)
     this.emit({ op: 'when', left, cmp, right, body, ...(other ? { otherwise: other } : {}) })
   }
 
@@ -220,7 +220,8 @@ export class KernelBuilder {
     this.emit({ op: 'status', cond, code })
   }
 
-  private capture(fill: () => void): Stmt[] {
+  /** The statements `fill` makes, which go nowhere: for a loop the caller puts together. */
+  block(fill: () => void): Stmt[] {
     const outer = this.body
     const inner: Stmt[] = []
     this.body = inner

@@ -1,0 +1,126 @@
+// The compiler: from a graph of primitives to a plan of kernels.
+
+import type { Node } from '../ir/node.js'
+import type { Program } from '../ir/program.js'
+import { expandComposites, isExpanded } from '../transforms/expand.js'
+import { fuse, type FuseOptions } from './fuse/fuse.js'
+import type { Command, Fault, Kernel, Plan, PlanBuffer, Target } from './kernel/ir.js'
+import { MEMORY_BYTES } from './kernel/interpret.js'
+import type { BufferRef } from './lower/assembly.js'
+import { Buffers, homeOf, lowerGroups } from './lower/lower.js'
+import { bytesOf, planMemory } from './memory.js'
+import { schedule, type Scheduled } from './schedule.js'
+import { simplify } from './simplify/simplify.js'
+
+/** Compiles a program whose shapes are all known for a target. */
+export function compileProgram(program: Program, target: Target, options: FuseOptions = {}): Plan {
+  const given = program.outputs
+  const expanded = isExpanded(given) ? given : expandComposites(given)
+  const outputs = simplify(expanded)
+  const fusion = fuse(outputs, target, options)
+  const buffers = new Buffers()
+  const faults: Fault[] = []
+  const order = schedule(lowerGroups(fusion, buffers, target, faults))
+  return new PlanBuilder(program, buffers).build(
+    order,
+    outputs.map((o) => homeOf(o, fusion)),
+    faults,
+  )
+}
+
+class PlanBuilder {
+  private readonly planBuffers: PlanBuffer[] = []
+  private readonly indexOf = new Map<number, number>()
+  private readonly commands: Command[] = []
+
+  constructor(
+    private readonly program: Program,
+    private readonly buffers: Buffers,
+  ) {}
+
+  private add(buffer: PlanBuffer, ref: BufferRef | null): number {
+    const index = this.planBuffers.push(buffer) - 1
+    if (ref !== null) this.indexOf.set(ref.id, index)
+    return index
+  }
+
+  build(order: readonly Scheduled[], outputs: readonly Node[], faults: readonly Fault[]): Plan {
+    this.program.inputs.forEach((node, index) => {
+      const ref = this.buffers.of(node)
+      this.add({ kind: 'input', index, bytes: bytesOf(ref) }, ref)
+    })
+    const copies = this.bindOutputs(outputs)
+    const memory = planMemory(order, (ref) => !this.indexOf.has(ref.id))
+    for (const [id, offset] of memory.offsets) {
+      const ref = this.buffers.all[id] as BufferRef
+      this.add({ kind: 'arena', offset, bytes: bytesOf(ref) }, ref)
+    }
+    let round = 0
+    for (const s of order) {
+      if (s.round !== round) {
+        this.commands.push({ op: 'barrier' })
+        round = s.round
+      }
+      this.command(s)
+    }
+    if (copies.length > 0) this.commands.push({ op: 'barrier' }, ...copies)
+    return {
+      buffers: this.planBuffers,
+      commands: this.commands,
+      arenaBytes: memory.bytes,
+      scratchBytes: Math.max(0, ...this.commands.map(scratchOf)),
+      faults,
+    }
+  }
+
+  /** Results are computed in place where nothing else claims their buffer, and copied otherwise. */
+  private bindOutputs(outputs: readonly Node[]): Command[] {
+    const copies: Command[] = []
+    outputs.forEach((home, index) => {
+      const ref = this.buffers.of(home)
+      const bytes = bytesOf(ref)
+      const known = this.indexOf.get(ref.id)
+      const to = this.add({ kind: 'output', index, bytes }, known === undefined ? ref : null)
+      if (known !== undefined && bytes > 0) copies.push({ op: 'copy', from: known, to, bytes })
+    })
+    return copies
+  }
+
+  private command({ step }: Scheduled): void {
+    const place = (ref: BufferRef): number => this.indexOf.get(ref.id) as number
+    if (step.op === 'kernel') {
+      const { kernel, args } = step.call
+      this.commands.push({ op: 'kernel', kernel, args: args.map(place) })
+      return
+    }
+    const { node } = step
+    const io = (ref: BufferRef, of: Node) => ({
+      buffer: place(ref),
+      shape: of.shape as readonly number[],
+      dtype: of.dtype,
+    })
+    const inputs = step.inputs.map((ref, i) => io(ref, node.inputs[i] as Node))
+    this.commands.push({
+      op: 'host',
+      call: { ...step.call, inputs, outputs: [io(step.output, node)] },
+    })
+  }
+}
+
+const SCRATCH_ALIGNMENT = 64
+
+/** Scratch a command's kernel reserves, each buffer on a cache line. */
+function scratchOf(c: Command): number {
+  if (c.op !== 'kernel') return 0
+  return scratchBytes(c.kernel)
+}
+
+export function scratchBytes(kernel: Kernel): number {
+  let bytes = 0
+  for (const b of kernel.buffers) {
+    if (b.space !== 'scratch') continue
+    bytes += Math.ceil((b.length * MEMORY_BYTES[b.type]) / SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT
+  }
+  return bytes
+}
+

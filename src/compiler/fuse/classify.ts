@@ -1,0 +1,59 @@
+// What fusion needs to know of an operation: how it gets its operands, and what computing it again costs.
+
+import type { Node } from '../../ir/node.js'
+import { costOf, isElementwise } from '../lower/elementwise.js'
+import { isView } from '../lower/views.js'
+
+/**
+ * `leaf`: a parameter, in memory. `free`: constants and counters, computed wherever they are needed.
+ * `view`: moves data only. `lane`: elementwise, or a read whose place is computed (pad, concat, gather).
+ * `reduce`, `contract`: the loops other work is fused into. `single`: has kernels of its own.
+ * `host`: evaluated by the reference.
+ */
+export type Kind = 'leaf' | 'free' | 'view' | 'lane' | 'reduce' | 'contract' | 'single' | 'host'
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  param: 'leaf',
+  const: 'free',
+  iota: 'free',
+  pad: 'lane',
+  concat: 'lane',
+  gather: 'lane',
+  dynamicSlice: 'lane',
+  reduceSum: 'reduce',
+  reduceProd: 'reduce',
+  reduceMax: 'reduce',
+  reduceMin: 'reduce',
+  partialReduce: 'reduce',
+  dot: 'contract',
+  conv: 'contract',
+  scatterAdd: 'single',
+  scatterSet: 'single',
+  dynamicUpdate: 'single',
+  fold: 'single',
+}
+
+export function kindOf(node: Node): Kind {
+  const known = KINDS[node.op.name]
+  if (known !== undefined) return known
+  if (isView(node)) return 'view'
+  return isElementwise(node.op.name, node.dtype) ? 'lane' : 'host'
+}
+
+/** Operands an operation cannot compute in place: it needs them in memory. */
+const FROM_MEMORY: Readonly<Record<string, (operand: number) => boolean>> = {
+  gather: (i) => i === 0,
+  dynamicSlice: (i) => i === 0,
+}
+
+export const needsMemory = (node: Node, operand: number): boolean =>
+  (FROM_MEMORY[node.op.name]?.(operand) ?? false) && !isIndexCheck(node)
+
+/** A gather from a plain counter gives the index itself, checked. (Losses check their classes so.) */
+export const isIndexCheck = (node: Node): boolean => {
+  const x = node.inputs[0]
+  return node.op.name === 'gather' && x?.op.name === 'iota' && x.shape.length === 1
+}
+
+/** Rough cost of one element, in additions. */
+export const laneCost = (node: Node): number => costOf(node.op.name)

@@ -1,0 +1,111 @@
+// A group: the nodes one kernel computes, over one domain.
+
+import { sizeOf } from '../../base/shape.js'
+import type { Node } from '../../ir/node.js'
+import { ofVar, ZERO } from '../kernel/affine.js'
+import type { Affine } from '../kernel/ir.js'
+import { coordsEqual, IndexSpace, reshapeCoords } from '../lower/space.js'
+
+/**
+ * `map`: elementwise over the domain. `reduce`: reductions over some of its axes, with elementwise work on
+ * the whole domain and on what is kept of it. `contract`: a dot or conv, and elementwise work on its
+ * result. `single`, `host`: one node.
+ */
+export type GroupKind = 'map' | 'reduce' | 'contract' | 'single' | 'host'
+
+/** Whether a value has an element for the whole domain, or for what a reduction keeps of it. */
+export type Level = 'full' | 'kept'
+
+const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
+
+export class Group {
+  readonly members = new Map<Node, Level>()
+  /** Members that must be in memory after the kernel. Filled once all groups are known. */
+  readonly stored = new Set<Node>()
+  /** Nodes from outside that members read. */
+  readonly reads = new Set<Node>()
+  /** The reduction that gave a `reduce` group its axes, or the contraction, or the single node. */
+  anchor: Node | null = null
+  domain: readonly number[]
+  /** Reduced axes of the domain, and the block the first of them is cut into (0: none). */
+  axes: readonly number[] = []
+  block = 0
+
+  private readonly space = new IndexSpace()
+  private full: readonly Affine[]
+  private kept: readonly Affine[] = []
+  keptShape: readonly number[] = []
+  private size: number
+  private keptSize = -1
+  private readonly canonical = new Map<string, readonly Affine[]>()
+
+  constructor(
+    public kind: GroupKind,
+    domain: readonly number[],
+    /** Groups run in ascending order. */
+    readonly order: number,
+  ) {
+    this.domain = domain
+    this.size = sizeOf(domain)
+    this.full = this.variables()
+  }
+
+  private variables(): Affine[] {
+    return this.domain.map((n, i) => (n === 1 ? ZERO : ofVar(this.space.variable(`x${i}`, n))))
+  }
+
+  /** Turns a map group, or one without members, into a reduction over `axes` of a domain of equal size. */
+  reduceOver(domain: readonly number[], axes: readonly number[], block: number): void {
+    this.kind = 'reduce'
+    this.domain = domain
+    this.axes = axes
+    this.block = block
+    this.full = this.variables()
+    const keeps = domain.map((_, i) => i).filter((i) => !axes.includes(i))
+    this.kept = keeps.map((i) => this.full[i] as Affine)
+    this.keptShape = keeps.map((i) => domain[i] as number)
+    // Partial results are not on the kept domain alone: nothing else may join at that level.
+    this.keptSize = block === 0 ? sizeOf(this.keptShape) : -1
+    this.canonical.clear()
+  }
+
+  /** The levels at which a value of this shape could be a member. */
+  levelsOf(node: Node): Level[] {
+    const n = sizeOf(shapeOf(node))
+    const levels: Level[] = []
+    if (n === this.size) levels.push('full')
+    if (this.kind === 'reduce' && n === this.keptSize) levels.push('kept')
+    return levels
+  }
+
+  /** Where a member's element belongs to the domain's: its coordinates in terms of the group's own. */
+  coordsOf(node: Node, level: Level): readonly Affine[] {
+    const shape = shapeOf(node)
+    const key = `${level}${shape}`
+    let coords = this.canonical.get(key)
+    if (coords === undefined) {
+      coords =
+        level === 'full'
+          ? reshapeCoords(this.space, this.full, this.domain, shape)
+          : reshapeCoords(this.space, this.kept, this.keptShape, shape)
+      this.canonical.set(key, coords)
+    }
+    return coords
+  }
+
+  /** The level at which an element at `coords` is the one a member of this shape holds there. */
+  levelAt(node: Node, coords: readonly Affine[]): Level | null {
+    for (const level of this.levelsOf(node)) {
+      if (coordsEqual(coords, this.coordsOf(node, level))) return level
+    }
+    return null
+  }
+
+  get indexSpace(): IndexSpace {
+    return this.space
+  }
+
+  get elements(): number {
+    return this.size
+  }
+}

@@ -1,0 +1,80 @@
+// Lowers a contraction group: readers and writers around the kernels of compiler/contract.
+
+import { sizeOf, stridesOf } from '../../base/shape.js'
+import type { ConvAttrs, DotAttrs } from '../../ir/build.js'
+import type { Node } from '../../ir/node.js'
+import { lowerConv } from '../contract/conv.js'
+import { lowerDot } from '../contract/dot.js'
+import { KernelAssembly, type KernelCall, type Reader, type Writer } from './assembly.js'
+import { constantOf } from './elementwise.js'
+import { Emitter } from './emitter.js'
+import type { GroupLowering } from './lower.js'
+import { overChunks, inPieces } from './nest.js'
+import { IndexSpace, reshapeCoords } from './space.js'
+import { stridesOfView } from './views.js'
+
+const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
+
+/** An operand: plain memory where its views are strides, an expression otherwise. */
+function readerOf(g: GroupLowering, node: Node): Reader {
+  const strided = stridesOfView(node, g.traced.inMemory)
+  const buffer = strided && g.around.memoryOf(strided.home)
+  return {
+    shape: shapeOf(node),
+    dtype: node.dtype,
+    direct: strided && buffer && { buffer, offset: strided.offset, strides: strided.strides },
+    read: (k, coords) => new Emitter(k, new IndexSpace(), g.around).read(node, coords),
+  }
+}
+
+/** Takes the contraction's results, applies the group's other members, and stores what is kept. */
+function writerOf(g: GroupLowering, anchor: Node): Writer {
+  const { group } = g
+  const plain = group.members.size === 1 && group.stored.has(anchor)
+  return {
+    direct: plain
+      ? { buffer: g.refOf(anchor), offset: 0, strides: stridesOf(shapeOf(anchor)) }
+      : null,
+    write: (k, coords, value) => {
+      const space = new IndexSpace()
+      const e = new Emitter(k, space, g.around)
+      e.bind(anchor, coords, value)
+      for (const m of group.members.keys()) {
+        if (!group.stored.has(m)) continue
+        const at = m === anchor ? coords : reshapeCoords(space, coords, shapeOf(anchor), shapeOf(m))
+        e.store(g.refOf(m), m.dtype, e.address(shapeOf(m), at), e.read(m, at))
+      }
+    },
+  }
+}
+
+export function lowerContraction(g: GroupLowering): KernelCall[] {
+  const anchor = g.group.anchor as Node
+  if (sizeOf(shapeOf(anchor)) === 0) return []
+  const [a, b] = anchor.inputs as [Node, Node]
+  const [left, right] = [readerOf(g, a), readerOf(g, b)]
+  const writer = writerOf(g, anchor)
+  const { dtype } = anchor
+  if (sizeOf(shapeOf(a)) === 0 || sizeOf(shapeOf(b)) === 0) return [writeZeros(g, anchor, writer)]
+  if (anchor.op.name === 'dot') {
+    const attrs = anchor.attrs as unknown as DotAttrs
+    return lowerDot({ attrs, left: shapeOf(a), right: shapeOf(b), dtype }, left, right, writer, g.context)
+  }
+  const attrs = anchor.attrs as unknown as ConvAttrs
+  return lowerConv({ attrs, input: shapeOf(a), kernel: shapeOf(b), dtype }, left, right, writer, g.context)
+}
+
+/** A sum over nothing. */
+function writeZeros(g: GroupLowering, anchor: Node, writer: Writer): KernelCall {
+  const k = new KernelAssembly(g.name)
+  const space = new IndexSpace()
+  const e = new Emitter(k, space, g.around)
+  const flat = inPieces(space, sizeOf(shapeOf(anchor)), 16384)
+  overChunks(e, flat.outer === null ? [] : [flat.outer], 16384, 16384, () => {
+    e.vector(flat.inner, flat.count, g.target.mapLanes, () => {
+      const coords = reshapeCoords(space, [flat.index], [sizeOf(shapeOf(anchor))], shapeOf(anchor))
+      writer.write(k, coords.map((c) => e.resolve(c)), constantOf(k, anchor.dtype, 0))
+    })
+  })
+  return k.call()
+}

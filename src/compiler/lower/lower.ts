@@ -1,0 +1,188 @@
+// From groups to kernel calls: what every lowering of a group needs, and which lowering a group gets.
+
+import { DTYPES } from '../../base/dtype.js'
+import { sizeOf } from '../../base/shape.js'
+import type { Node } from '../../ir/node.js'
+import { kindOf, laneCost } from '../fuse/classify.js'
+import type { Fusion } from '../fuse/fuse.js'
+import type { Group } from '../fuse/group.js'
+import type { Fault, HostCall, Target } from '../kernel/ir.js'
+import {
+  type BufferRef,
+  type KernelCall,
+  type LoweringContext,
+  MEMORY_TYPE,
+} from './assembly.js'
+import { lowerContraction } from './contraction.js'
+import type { Surroundings } from './emitter.js'
+import { lowerMap } from './map.js'
+import type { Traced } from './nest.js'
+import { lowerReduce } from './reduce.js'
+import { lowerSingle } from './single.js'
+
+/** A step of the plan before memory is planned: a kernel, or a primitive the host evaluates. */
+export type Step =
+  | { readonly op: 'kernel'; readonly call: KernelCall }
+  | {
+      readonly op: 'host'
+      readonly call: Omit<HostCall, 'inputs' | 'outputs'>
+      readonly node: Node
+      readonly inputs: readonly BufferRef[]
+      readonly output: BufferRef
+    }
+
+/** Makes buffers, and remembers which node's value each of them holds. */
+export class Buffers {
+  readonly all: BufferRef[] = []
+  private readonly byNode = new Map<Node, BufferRef>()
+
+  make(name: string, type: BufferRef['type'], length: number): BufferRef {
+    const ref = { id: this.all.length, type, length, name }
+    this.all.push(ref)
+    return ref
+  }
+
+  of(node: Node): BufferRef {
+    let ref = this.byNode.get(node)
+    if (ref === undefined) {
+      ref = this.make(node.name ?? node.op.name, MEMORY_TYPE[node.dtype], sizeOf(node.shape as number[]))
+      this.byNode.set(node, ref)
+    }
+    return ref
+  }
+}
+
+/** Everything a lowering may ask about its group. */
+export interface GroupLowering {
+  readonly group: Group
+  readonly name: string
+  readonly target: Target
+  readonly around: Surroundings
+  readonly traced: Traced
+  readonly context: LoweringContext
+  /** The buffer of a stored member. */
+  refOf(node: Node): BufferRef
+  /** Additions, roughly, for one element of the domain. */
+  readonly costPerElement: number
+  /** Bytes the kernel reads and writes. */
+  readonly bytes: number
+}
+
+const LOWERINGS: Readonly<Record<Exclude<Group['kind'], 'host'>, (g: GroupLowering) => KernelCall[]>> = {
+  map: lowerMap,
+  reduce: lowerReduce,
+  contract: lowerContraction,
+  single: lowerSingle,
+}
+
+export function lowerGroups(
+  fusion: Fusion,
+  buffers: Buffers,
+  target: Target,
+  faults: Fault[],
+): Step[] {
+  const codes = new Map<Node, number>()
+  const fault = (node: Node, kind: Fault['kind']): number => {
+    let code = codes.get(node)
+    if (code === undefined) {
+      code = faults.push(faultOf(node, kind))
+      codes.set(node, code)
+    }
+    return code
+  }
+  const context: LoweringContext = { target, temporary: (...args) => buffers.make(...args) }
+  const steps: Step[] = []
+  for (const group of fusion.groups) {
+    if (group.kind === 'host') {
+      steps.push(hostStep(group.anchor as Node, fusion, buffers))
+      continue
+    }
+    const inMemory = (n: Node): boolean => {
+      const home = fusion.groupOf.get(n)
+      return home === undefined ? n.op.name === 'param' : home !== group
+    }
+    const around: Surroundings = {
+      memoryOf: (n) => (inMemory(n) ? buffers.of(n) : null),
+      fault,
+    }
+    let cost = 0
+    for (const m of group.members.keys()) cost += laneCost(m)
+    let bytes = 0
+    for (const n of [...group.reads, ...group.stored]) {
+      bytes += sizeOf(n.shape as number[]) * DTYPES[n.dtype].bytes
+    }
+    const calls = LOWERINGS[group.kind]({
+      group,
+      name: nameOf(group),
+      target,
+      around,
+      traced: { members: group.members, inMemory },
+      context,
+      refOf: (n) => buffers.of(n),
+      costPerElement: cost,
+      bytes,
+    })
+    for (const call of calls) steps.push({ op: 'kernel', call })
+  }
+  return steps
+}
+
+/** What people see of a kernel: its operations in order, each once, and its domain. */
+function nameOf(group: Group): string {
+  const names = new Set<string>()
+  for (const m of group.members.keys()) names.add(m.op.name)
+  const list = [...names]
+  const shown = list.length > 6 ? [...list.slice(0, 5), `${list.length - 5} more`] : list
+  return `${shown.join('+')} [${group.domain}]`
+}
+
+const siteOf = (node: Node): string | null =>
+  node.site && `${node.site.file}:${node.site.line}:${node.site.column}`
+
+function faultOf(node: Node, kind: Fault['kind']): Fault {
+  const where = { kind, op: node.op.name, site: siteOf(node) }
+  if (kind === 'divide') return { ...where, expected: 'a divisor other than zero', received: '0' }
+  const axis = (node.attrs.axis as number | undefined) ?? 0
+  const n = ((node.inputs[0] as Node).shape as readonly number[])[axis]
+  return {
+    ...where,
+    expected: `an index in [0, ${n}) on axis ${axis}`,
+    received: 'an index outside it',
+  }
+}
+
+function hostStep(node: Node, fusion: Fusion, buffers: Buffers): Step {
+  const { op, attrs, dtype } = node
+  const { evaluate } = op
+  if (evaluate === undefined) throw new Error(`${op.name} (${kindOf(node)}) cannot be evaluated`)
+  const shape = node.shape as readonly number[]
+  const inputs = node.inputs.map((x) => buffers.of(homeOf(x, fusion)))
+  const types = node.inputs.map((x) => ({ shape: x.shape as readonly number[], dtype: x.dtype }))
+  const run: HostCall['run'] = (views, [target]) => {
+    const arrays = views.map((v, i) => {
+      const type = types[i] as (typeof types)[number]
+      return { ...type, data: typed(type.dtype, v, sizeOf(type.shape)) }
+    })
+    const allocate = ({ shape: s, dtype: d }: { shape: readonly unknown[]; dtype: typeof dtype }) => ({
+      shape: s as readonly number[],
+      dtype: d,
+      data: new DTYPES[d].array(sizeOf(s as readonly number[])),
+    })
+    const result = evaluate(arrays, attrs, [{ shape, dtype }], { allocate })[0]
+    const out = typed(dtype, target as ArrayBufferView, sizeOf(shape))
+    ;(out as Float32Array).set((result as { data: unknown }).data as Float32Array)
+  }
+  return { op: 'host', node, call: { name: op.name, run }, inputs, output: buffers.of(node) }
+}
+
+/** The elements of a view on the plan's memory. */
+function typed(dtype: keyof typeof DTYPES, view: ArrayBufferView, length: number) {
+  return new DTYPES[dtype].array(view.buffer as ArrayBuffer, view.byteOffset, length)
+}
+
+/** The node whose buffer holds a value: the value itself, or what it is another shape of. */
+export function homeOf(node: Node, fusion: Fusion): Node {
+  let n = node
+  while (n.op.name === 'reshape' && !fusion.groupOf.has(n)) n = n.inputs[0] as Node
+  return n
+}

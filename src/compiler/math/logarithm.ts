@@ -1,0 +1,188 @@
+// log, log1p and pow: x = 2ᵏ·m with m near 1, then a series in s = (m - 1) / (m + 1).
+//
+// Coefficients and splitting of FreeBSD's e_log.c, e_logf.c and s_log1p.c (Sun Microsystems 1993, freely
+// granted).
+
+import type { KernelBuilder } from '../kernel/builder.js'
+import type { Reg } from '../kernel/ir.js'
+import { add, div, eq, lt, max, min, mul, polynomial, select, sub } from './terms.js'
+
+interface Format {
+  readonly bits: 'i32' | 'i64'
+  readonly mantissa: number
+  readonly bias: number
+  /** Smallest normal number, and a power of two that makes denormals normal. */
+  readonly normal: number
+  readonly up: number
+  /** Bits of √½: mantissas start there, so that m - 1 is small on both sides of a power of two. */
+  readonly rootHalf: bigint
+  readonly one: bigint
+  readonly high: number
+  readonly low: number
+  /** Coefficients of even and odd powers of s², highest first. */
+  readonly even: readonly number[]
+  readonly odd: readonly number[]
+}
+
+const FORMATS: Readonly<Record<'f32' | 'f64', Format>> = {
+  f32: {
+    bits: 'i32',
+    mantissa: 23,
+    bias: 127,
+    normal: 2 ** -126,
+    up: 25,
+    rootHalf: 0x3f3504f3n,
+    one: 0x3f800000n,
+    high: 6.9313812256e-1,
+    low: 9.0580006145e-6,
+    even: [0.24279078841, 0.40000972152],
+    odd: [0.28498786688, 0.66666662693],
+  },
+  f64: {
+    bits: 'i64',
+    mantissa: 52,
+    bias: 1023,
+    normal: 2 ** -1022,
+    up: 54,
+    rootHalf: 0x3fe6a09e667f3bcdn,
+    one: 0x3ff0000000000000n,
+    high: 0.6931471803691238,
+    low: 1.9082149292705877e-10,
+    even: [1.531383769920937332e-1, 2.222219843214978396e-1, 3.999999999940941908e-1],
+    odd: [
+      1.479819860511658591e-1, 1.818357216161805012e-1, 2.857142874366239149e-1,
+      6.66666666666673513e-1,
+    ],
+  },
+}
+
+const formatOf = (x: Reg): Format => FORMATS[x.type as 'f32' | 'f64']
+const bits = (k: KernelBuilder, f: Format, value: bigint): Reg =>
+  k.const(f.bits, f.bits === 'i64' ? value : Number(value))
+
+/** x (positive, normal) as 2ⁿ·(1 + m). n comes as a float. */
+function split(k: KernelBuilder, f: Format, x: Reg): { n: Reg; m: Reg } {
+  const raw = k.set('add', k.bitcast(f.bits, x), bits(k, f, f.one - f.rootHalf))
+  const exponent = k.set('shr', raw, bits(k, f, BigInt(f.mantissa)))
+  const fraction = k.set('and', raw, bits(k, f, (1n << BigInt(f.mantissa)) - 1n))
+  const placed = k.set('add', fraction, bits(k, f, f.rootHalf))
+  const n = k.convert(x.type, k.set('sub', exponent, bits(k, f, BigInt(f.bias))))
+  return { n, m: sub(k, k.bitcast(x.type, placed), 1) }
+}
+
+/** log(2ⁿ·(1 + m)) + correction. */
+function assemble(k: KernelBuilder, f: Format, n: Reg, m: Reg, correction: Reg | null): Reg {
+  const s = div(k, m, add(k, m, 2))
+  const z = mul(k, s, s)
+  const w = mul(k, z, z)
+  const series = add(
+    k,
+    mul(k, w, polynomial(k, w, f.even)),
+    mul(k, z, polynomial(k, w, f.odd)),
+  )
+  const half = mul(k, mul(k, m, 0.5), m)
+  let low = mul(k, n, f.low)
+  if (correction !== null) low = add(k, low, correction)
+  const small = sub(k, add(k, mul(k, s, add(k, half, series)), low), half)
+  return add(k, add(k, small, m), mul(k, n, f.high))
+}
+
+/** The natural logarithm: NaN below 0, -∞ at 0. */
+export function log(k: KernelBuilder, x: Reg): Reg {
+  const f = formatOf(x)
+  const denormal = lt(k, x, f.normal)
+  const scaled = select(k, denormal, mul(k, x, 2 ** f.up), x)
+  const { n, m } = split(k, f, scaled)
+  const result = assemble(k, f, select(k, denormal, sub(k, n, f.up), n), m, null)
+  return outside(k, x, result, 0)
+}
+
+/** Puts the values at and below the pole, and at infinity and NaN, in place of what the formula gives. */
+function outside(k: KernelBuilder, x: Reg, result: Reg, pole: number): Reg {
+  // False for NaN and infinity alike: there the argument itself is the answer.
+  const finite = lt(k, x, Number.POSITIVE_INFINITY)
+  const above = select(k, finite, result, x)
+  const atPole = select(k, eq(k, x, pole), Number.NEGATIVE_INFINITY, above)
+  return select(k, lt(k, x, pole), Number.NaN, atPole)
+}
+
+/** log(1 + x), accurate near 0. */
+export function log1p(k: KernelBuilder, x: Reg): Reg {
+  const f = formatOf(x)
+  const u = add(k, x, 1)
+  const { n, m } = split(k, f, u)
+  // What rounding 1 + x lost, taken from the smaller side, as a correction to the logarithm.
+  const lost = select(
+    k,
+    lt(k, 1, x),
+    sub(k, 1, sub(k, u, x)),
+    sub(k, x, sub(k, u, 1)),
+  )
+  const result = assemble(k, f, n, m, div(k, lost, u))
+  const zero = eq(k, x, 0)
+  return select(k, zero, x, outside(k, x, result, -1))
+}
+
+const LN_2 = 0.6931471805599453
+
+/**
+ * a to the power b for float32, as C's pow: through doubles, so that the result is within an ulp. Squares,
+ * reciprocals and square roots are those of the plain operations, bit for bit.
+ */
+export function pow(k: KernelBuilder, a: Reg, b: Reg): Reg {
+  const base = k.convert('f64', k.set('abs', a))
+  const f = FORMATS.f64
+  const { n, m } = split(k, f, base)
+  const logarithm = outside(k, base, assemble(k, f, n, m, null), 0)
+  const isOne = eq(k, base, 1)
+  const product = mul(k, k.convert('f64', b), logarithm)
+  // 1^b is 1 even where b is infinite.
+  const p = select(k, isOne, 0, product)
+  const magnitude = k.convert('f32', exp64(k, p))
+  const odd = isOdd(k, b)
+  const negative = k.set('lt', k.bitcast('i32', a), k.const('i32', 0))
+  const signed = k.set('select', k.set('and', negative, odd), k.set('neg', magnitude), magnitude)
+  const whole = eq(k, k.set('floor', b), b)
+  const finite = k.set('and', lt(k, a, 0), lt(k, Number.NEGATIVE_INFINITY, a))
+  const undefinedThere = k.set('and', finite, k.set('not', whole))
+  const general = select(k, undefinedThere, Number.NaN, signed)
+  // a is 1, or b is 0: 1, whatever the other is.
+  const toOne = k.set('or', eq(k, a, 1), eq(k, b, 0))
+  const nan = k.set('not', eq(k, b, b))
+  const checked = select(k, nan, b, general)
+  const root = select(
+    k,
+    eq(k, a, Number.NEGATIVE_INFINITY),
+    Number.POSITIVE_INFINITY,
+    add(k, k.set('sqrt', a), 0),
+  )
+  const special = select(
+    k,
+    eq(k, b, 2),
+    mul(k, a, a),
+    select(k, eq(k, b, -1), div(k, 1, a), select(k, eq(k, b, 0.5), root, checked)),
+  )
+  return select(k, toOne, 1, special)
+}
+
+/** Whether b is an odd integer. From 2^24 on every float32 is even. */
+function isOdd(k: KernelBuilder, b: Reg): Reg {
+  const half = mul(k, b, 0.5)
+  const whole = eq(k, k.set('floor', b), b)
+  return k.set('and', whole, k.set('not', eq(k, k.set('floor', half), half)))
+}
+
+/** exp in double for results that are rounded to float32: half a dozen digits to spare. */
+function exp64(k: KernelBuilder, x: Reg): Reg {
+  const magic = 1.5 * 2 ** 52 + 1023
+  const clamped = max(k, min(k, x, 700), -700)
+  const t = add(k, mul(k, clamped, 1 / LN_2), magic)
+  const n = sub(k, t, magic)
+  const r = sub(k, sub(k, clamped, mul(k, n, FORMATS.f64.high)), mul(k, n, FORMATS.f64.low))
+  const y = polynomial(k, r, [
+    1 / 39916800, 1 / 3628800, 1 / 362880, 1 / 40320, 1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1, 1,
+  ])
+  const power = k.bitcast('f64', k.set('shl', k.bitcast('i64', t), k.const('i64', 52n)))
+  return mul(k, y, power)
+}
+

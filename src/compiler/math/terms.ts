@@ -1,0 +1,72 @@
+// Shorthand for formulas: every function takes the builder first and returns the register of its result.
+//
+// Products and sums are separate statements, never `fma`: the bits must not depend on whether a target
+// can fuse them.
+
+import type { KernelBuilder } from '../kernel/builder.js'
+import type { Reg, RegType } from '../kernel/ir.js'
+
+export const literal = (k: KernelBuilder, x: Reg, value: number): Reg => k.const(x.type, value)
+
+type Term = Reg | number
+const asReg = (k: KernelBuilder, type: RegType, t: Term): Reg =>
+  typeof t === 'number' ? k.const(type, type === 'i64' ? BigInt(t) : t) : t
+
+const typeOf = (a: Term, b: Term): RegType => {
+  if (typeof a !== 'number') return a.type
+  if (typeof b !== 'number') return b.type
+  throw new Error('a formula of two literals')
+}
+
+const binary =
+  (fn: 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'and' | 'or' | 'xor' | 'shl' | 'shr') =>
+  (k: KernelBuilder, a: Term, b: Term): Reg => {
+    const type = typeOf(a, b)
+    return k.set(fn, asReg(k, type, a), asReg(k, type, b))
+  }
+const compare =
+  (fn: 'eq' | 'lt' | 'le') =>
+  (k: KernelBuilder, a: Term, b: Term): Reg => {
+    const type = typeOf(a, b)
+    return k.set(fn, asReg(k, type, a), asReg(k, type, b))
+  }
+
+export const add = binary('add')
+export const sub = binary('sub')
+export const mul = binary('mul')
+export const div = binary('div')
+export const min = binary('min')
+export const max = binary('max')
+export const bitAnd = binary('and')
+export const bitOr = binary('or')
+export const bitXor = binary('xor')
+export const shl = binary('shl')
+export const shr = binary('shr')
+export const eq = compare('eq')
+export const lt = compare('lt')
+export const le = compare('le')
+
+export function select(k: KernelBuilder, cond: Reg, a: Term, b: Term): Reg {
+  const type = typeOf(a, b)
+  return k.set('select', cond, asReg(k, type, a), asReg(k, type, b))
+}
+
+/** c[0]·xⁿ + … + c[n] by Horner's rule: highest coefficient first. */
+export function polynomial(k: KernelBuilder, x: Reg, coefficients: readonly number[]): Reg {
+  let sum = literal(k, x, coefficients[0] as number)
+  for (let i = 1; i < coefficients.length; i++) {
+    sum = add(k, mul(k, sum, x), coefficients[i] as number)
+  }
+  return sum
+}
+
+/** The magnitude of `a` with the sign of `b`. */
+export function copySign(k: KernelBuilder, a: Reg, b: Reg): Reg {
+  if (a.type === 'f32') {
+    const sign = bitAnd(k, k.bitcast('i32', b), -(2 ** 31))
+    return k.bitcast('f32', bitOr(k, k.bitcast('i32', k.set('abs', a)), sign))
+  }
+  const lowest = k.const('i64', -(2n ** 63n))
+  const sign = k.set('and', k.bitcast('i64', b), lowest)
+  return k.bitcast('f64', k.set('or', k.bitcast('i64', k.set('abs', a)), sign))
+}
