@@ -45,6 +45,7 @@ export {
   zeros,
   zerosLike,
 } from './create.js'
+export { einsum } from './einsum.js'
 export * from './functions.js'
 export type { Indices, OneHotOptions } from './indexing.js'
 export type { Index, IndexEntry, Slice } from './indexspec.js'
