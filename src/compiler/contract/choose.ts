@@ -38,10 +38,11 @@ export function tiledCost(rows: number, columns: number, tile: Tile, native: num
   return Math.floor(rows / tile.rows) * row(tile.rows) + (rest > 0 ? row(rest) : 0)
 }
 
-/** Registers a tile may use: the target's own tile, its vectors, a splat, and one to spare. */
+/** Registers a tile may use: two more than the target's own tile, its vectors and a splat, if it has them. */
 export function registersOf(target: Target): number {
   const v = Math.max(1, target.tile.lanes / target.nativeLanes)
-  return target.tile.rows * v + v + 2
+  const all = target.nativeLanes >= 16 ? 32 : 16
+  return Math.min(target.tile.rows * v + v + 3, all - 1)
 }
 
 /** The target's tile, or another that uses no more registers and wastes less of small or odd shapes. */

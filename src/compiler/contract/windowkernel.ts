@@ -196,20 +196,14 @@ class WindowEmitter {
       nest(k, 'line', [u.lines], ([l]) => {
         const line = unflatten(k, plus(u.line, l!), this.lineAxes)
         const base = times(plus(times(i!, u.lines), l!), u.columns)
-        nest(
-          k,
-          'k',
-          block.sizes,
-          (local) => {
-            k.vector('column', u.columns, this.ctx.target.mapLanes, (column) => {
-              const where = c.output.length > 0 ? [...line, plus(u.column, column)] : []
-              const value = c.input(k, at.group, plus(u.image, i!), where, block.at(local))
-              const row = times(block.flat(local), this.stride)
-              k.store(patches, plus(plus(row, base), column), value)
-            })
-          },
-          1,
-        )
+        nest(k, 'k', block.sizes, (local) => {
+          k.vector('column', u.columns, this.ctx.target.mapLanes, (column) => {
+            const where = c.output.length > 0 ? [...line, plus(u.column, column)] : []
+            const value = c.input(k, at.group, plus(u.image, i!), where, block.at(local))
+            const row = times(block.flat(local), this.stride)
+            k.store(patches, plus(plus(row, base), column), value)
+          })
+        })
       })
     })
   }

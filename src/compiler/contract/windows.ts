@@ -50,9 +50,16 @@ const UNIT_POSITIONS = 192
 
 /** Cycles of copying one register's worth of patches, loops included. */
 const COPY_COST = 1.7
-/** Elements of the kernel's window up to which a tile writes them out, and statements up to which. */
+/**
+ * Elements of the kernel's window up to which a tile writes them out, and statements up to which. Only
+ * for targets whose registers this compiler allocates: V8 spills what is written out (a third of the
+ * speed, measured on Node 20), and its 128-bit registers are the mark by which to know it.
+ */
 const MOST_UNROLLED = 27
 const MOST_STATEMENTS = 400
+
+/** How much slower a tile is that takes more registers than the target's own. */
+const CROWDED = 1.15
 
 export function tileWindows(c: Patches, target: Target): WindowTiling {
   const packed = packedTiling(c, target)
@@ -103,8 +110,11 @@ function directTiling(c: Patches, target: Target): Costed {
   const native = nativeLanes(target, REGISTER_TYPE[c.dtype])
   const [lines, columns] = [linesOf(c), columnsOf(c)]
   const registers = registersOf(target)
+  const v0 = Math.max(1, target.tile.lanes / target.nativeLanes)
+  const own = target.tile.rows * v0 + v0 + 1
   const window = product(c.contract.slice(1))
-  const loop = window > 1 && window <= MOST_UNROLLED ? 0.3 : 1
+  const unrolls = target.nativeLanes > 4 && window > 1 && window <= MOST_UNROLLED
+  const loop = unrolls ? 0.3 : 1
   let best: Costed | null = null
   for (let v = 1; v <= Math.min(4, Math.ceil(columns / native)); v++) {
     for (let together = 1; together <= Math.min(lines, 8); together++) {
@@ -112,8 +122,11 @@ function directTiling(c: Patches, target: Target): Costed {
       for (let rows = Math.min(c.features, 16); rows >= 1; rows--) {
         const used = rows * width + Math.min(rows, width) + 1
         if (used > registers) continue
+        // Past the target's own number of registers, some values will wait in memory now and then.
+        const crowded = used > own ? CROWDED : 1
         // What is left of features, lines or columns costs a tile as if it were whole.
         const cost =
+          crowded *
           c.images *
           Math.ceil(lines / together) *
           Math.ceil(c.features / rows) *
@@ -123,7 +136,7 @@ function directTiling(c: Patches, target: Target): Costed {
               : 0))
         if (best !== null && cost >= best.cost) continue
         const body = window * (rows * width + rows + width)
-        const unrolled = loop < 1 && body <= MOST_STATEMENTS ? c.contract.length - 1 : 0
+        const unrolled = unrolls && body <= MOST_STATEMENTS ? c.contract.length - 1 : 0
         const unit = { images: 1, lines: together, columns }
         const tile = { rows, lanes: v * native }
         best = { cost, tiling: { mode: 'direct', unit, tile, unrolled } }
