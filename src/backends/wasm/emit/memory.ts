@@ -1,6 +1,6 @@
 // Loads and stores: neighbours as one instruction, everything else lane by lane.
 
-import { type Access, BYTES, LANE_REACH } from '../../../compiler/kernel/addresses.js'
+import { type Access, BYTES } from '../../../compiler/kernel/addresses.js'
 import type { MemoryType, Reg } from '../../../compiler/kernel/ir.js'
 import type { LaneMemoryOp, MemoryOp } from '../encode/opcodes.js'
 import { pushLaneDistances, scaleLanes } from './indices.js'
@@ -185,8 +185,7 @@ const WHOLE_LOADS: readonly WholeLoad[] = [
 function loadStrided(e: State, s: Of<'load'>, a: Access, part: number): void {
   const { f } = e
   // Masked lanes may lie outside memory, and long distances do not fit offsets.
-  const far = Math.abs(a.laneBytes) * 16 > LANE_REACH
-  if (far || (e.lanes?.mask && e.lanes.mask.prefix === null)) {
+  if (!a.near || (e.lanes?.mask && e.lanes.mask.prefix === null)) {
     loadScattered(e, s, a, part, null, 1)
     return
   }
@@ -344,6 +343,11 @@ export function storeLanes(e: State, s: Of<'store' | 'scatter'>, part: number): 
     )
     return
   }
+  const bitsKnown = when === undefined && (!lanes.mask || lanes.mask.prefix !== null)
+  if (s.op === 'store' && a.varying.length === 0 && bitsKnown && a.near) {
+    storeStrided(e, s.from, type, a, part)
+    return
+  }
   // Lane after lane, in order: a later lane wins where two store to one element.
   const scattered = s.op === 'scatter'
   const offset = scattered ? s.offset : null
@@ -370,6 +374,20 @@ export function storeLanes(e: State, s: Of<'store' | 'scatter'>, part: number): 
   }
   f.release('i32', bits)
   f.release('v128', addresses)
+}
+
+/** Lanes a constant distance apart, one after another. */
+function storeStrided(e: State, from: Reg, type: MemoryType, a: Access, part: number): void {
+  const { f, registers } = e
+  const wide = halvesOf(from.type) === 2
+  const active = e.lanes?.mask?.prefix ?? PART
+  for (let l = 0; l < active; l++) {
+    pushPointer(e, a)
+    registers.push(from, part, wide ? l >> 1 : 0)
+    const at = a.bytes + a.laneBytes * (PART * part + l)
+    if (type === 'u8') f.laneMemory('v128.store8_lane', at, 4 * l)
+    else f.laneMemory(INSTRUCTIONS[type].storeLane, at, wide ? l & 1 : l)
+  }
 }
 
 /** Pushes a v128 as it lies in memory; four u8 in its first bytes. */
