@@ -465,6 +465,13 @@ function operandCoords(node: Node, i: number, coords: readonly Affine[]): readon
   }
 }
 
+/**
+ * Whether a value is in memory for the members of `group`. One that only a later group stores is not:
+ * it was still pending, and computed in place, when this group was formed.
+ */
+export const isBefore = (home: Group | undefined, group: Group): home is Group =>
+  home !== undefined && home.order < group.order
+
 /** Groups for everything `outputs` need, in execution order. */
 export function fuse(outputs: readonly Node[], target: Target, options: FuseOptions = {}): Fusion {
   const nodes = topological(outputs)
@@ -489,8 +496,9 @@ function markStored(
       if (seen.has(n)) continue
       seen.add(n)
       const own = groupOf.get(n)
-      if (own === undefined) for (const x of n.inputs) stack.push(x)
-      else if (own !== group) own.stored.add(n)
+      if (own === group) continue
+      if (isBefore(own, group)) own.stored.add(n)
+      else for (const x of n.inputs) stack.push(x)
     }
   }
   for (const o of outputs) {

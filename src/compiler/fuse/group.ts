@@ -58,6 +58,7 @@ export class Group {
   reduceOver(domain: readonly number[], axes: readonly number[], block: number): void {
     this.kind = 'reduce'
     this.domain = domain
+    this.size = sizeOf(domain)
     this.axes = axes
     this.block = block
     this.full = this.variables()

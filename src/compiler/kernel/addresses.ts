@@ -40,6 +40,8 @@ export interface Access {
   readonly bytes: number
   /** Distance from lane to lane, by the coefficient of the vector loop's variable. */
   readonly laneBytes: number
+  /** Whether all lanes are near enough for constant offsets (and the pointer allows for them). */
+  readonly near: boolean
   /** Further terms that differ from lane to lane irregularly. */
   readonly varying: readonly Term[]
 }
@@ -157,10 +159,9 @@ export function planAddresses(
         scope.defines.add(s.variable.id)
       }
       if (isAccess(s)) {
-        const { terms, laneBytes, lanes } = split(s, scope)
+        const { terms, laneBytes, lanes, near } = split(s, scope)
         const c = s.at.constant * BYTES[s.buffer.type]
-        const span = laneBytes * (lanes - 1)
-        const reach = Math.abs(span) > LANE_REACH ? 0 : span
+        const reach = near ? laneBytes * (lanes - 1) : 0
         const key = `${keyOf(s.buffer, terms, 0)}|${scopeId(scope)}`
         found.push({
           stmt: s,
@@ -192,6 +193,7 @@ export function planAddresses(
       varying: all.filter((t) => varying.has(t.variable.id)),
       laneBytes,
       lanes,
+      near: Math.abs(laneBytes) * (lanes - 1) <= LANE_REACH,
     }
   }
   const scopes = new Map<Scope, number>()
@@ -224,11 +226,12 @@ export function planAddresses(
         bias = low >= 0 && low < REACH ? 0 : low
         end = bias + REACH
       }
-      const { terms, varying: irregular, laneBytes } = split(stmt, scope)
+      const { terms, varying: irregular, laneBytes, near } = split(stmt, scope)
       accesses.set(stmt, {
         pointer: pointer(stmt.buffer, terms, scope, bias),
         bytes: stmt.at.constant * BYTES[stmt.buffer.type] - bias,
         laneBytes,
+        near,
         varying: irregular,
       })
     }

@@ -37,7 +37,7 @@ function split(a: number): [number, number] {
 /** a·b + c with (all but always) one rounding to double, by error-free transformations. */
 export function fma64(a: number, b: number, c: number): number {
   const p = a * b
-  if (!Number.isFinite(p) || Math.abs(a) > 1e150 || Math.abs(b) > 1e150) return p + c
+  if (!Number.isFinite(p + c) || Math.abs(a) > 1e150 || Math.abs(b) > 1e150) return p + c
   const [ah, al] = split(a)
   const [bh, bl] = split(b)
   const low = al * bl - (p - ah * bh - al * bh - ah * bl)

@@ -5,6 +5,7 @@ import type { ConvAttrs, DotAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
 import { lowerConv } from '../contract/conv.js'
 import { lowerDot } from '../contract/dot.js'
+import { ZERO } from '../kernel/affine.js'
 import { KernelAssembly, type KernelCall, type Reader, type Writer } from './assembly.js'
 import { constantOf } from './elementwise.js'
 import { Emitter } from './emitter.js'
@@ -35,7 +36,9 @@ function writerOf(g: GroupLowering, anchor: Node): Writer {
     direct: plain
       ? { buffer: g.refOf(anchor), offset: 0, strides: stridesOf(shapeOf(anchor)) }
       : null,
-    write: (k, coords, value) => {
+    write: (k, given, value) => {
+      // Along an axis of size 1 there is only one place, whatever variable counts it.
+      const coords = given.map((c, i) => (shapeOf(anchor)[i] === 1 ? ZERO : c))
       const space = new IndexSpace()
       const e = new Emitter(k, space, g.around)
       e.bind(anchor, coords, value)

@@ -4,7 +4,7 @@ import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { kindOf, laneCost } from '../fuse/classify.js'
-import type { Fusion } from '../fuse/fuse.js'
+import { type Fusion, isBefore } from '../fuse/fuse.js'
 import type { Group } from '../fuse/group.js'
 import type { Fault, HostCall, Target } from '../kernel/ir.js'
 import {
@@ -99,7 +99,7 @@ export function lowerGroups(
     }
     const inMemory = (n: Node): boolean => {
       const home = fusion.groupOf.get(n)
-      return home === undefined ? n.op.name === 'param' : home !== group
+      return home === undefined ? n.op.name === 'param' : isBefore(home, group)
     }
     const around: Surroundings = {
       memoryOf: (n) => (inMemory(n) ? buffers.of(n) : null),
