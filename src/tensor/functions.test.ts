@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { DTypeError, ShapeError } from '../base/errors.js'
-import * as t from '../index.js'
+import * as t from './index.js'
 
 const x = t.tensor([
   [1, 2],
