@@ -1,0 +1,74 @@
+// Files from mirrors on the network, checked against what they have to be.
+
+import { FormatError } from '../base/errors.js'
+
+/** A file that can be fetched. */
+export interface RemoteFile {
+  readonly name: string
+  /** SHA-256 of the file as it is transferred, in hexadecimal. */
+  readonly sha256: string
+}
+
+/** No file here is larger; a server that sends more is not the one that was meant. */
+const LIMIT = 64 * 2 ** 20
+const TIMEOUT_MS = 60_000
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)
+  return [...new Uint8Array(digest)].map((b) => b.toString(16).padStart(2, '0')).join('')
+}
+
+/** The body of an answer, up to the limit. */
+async function body(url: string, response: Response): Promise<Uint8Array> {
+  if (!response.ok) throw new FormatError(url, 'status 200', String(response.status))
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const reader = response.body?.getReader()
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
+    if (done || value === undefined) break
+    size += value.length
+    if (size > LIMIT) {
+      await reader?.cancel()
+      throw new FormatError(url, `at most ${LIMIT} bytes`, 'more')
+    }
+    chunks.push(value)
+  }
+  const out = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    out.set(chunk, at)
+    at += chunk.length
+  }
+  return out
+}
+
+/** Fetches a file from the first mirror that has it right; says what was wrong with each if none has. */
+export async function download(mirrors: readonly string[], file: RemoteFile): Promise<Uint8Array> {
+  const problems: string[] = []
+  for (const mirror of mirrors) {
+    const url = mirror + file.name
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+      const bytes = await body(url, response)
+      const found = await sha256(bytes)
+      if (found === file.sha256) return bytes
+      problems.push(`${url}: SHA-256 ${found}`)
+    } catch (error) {
+      problems.push(`${url}: ${reasonOf(error)}`)
+    }
+  }
+  throw new FormatError(
+    file.name,
+    `a mirror with the file of SHA-256 ${file.sha256}`,
+    problems.length === 0 ? 'no mirrors' : problems.join('; '),
+    { problems },
+  )
+}
+
+/** The reason behind a failed fetch, which says no more than "fetch failed" itself. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
+  const detail = cause?.code ?? cause?.message
+  return detail === undefined ? message : `${message} (${detail})`
+}

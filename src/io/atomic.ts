@@ -1,0 +1,46 @@
+// Files that appear complete or not at all. Node.js only.
+
+/**
+ * Writes a file under another name in its folder, waits until it is on disk, and then gives it its own
+ * name. Folders on the way are made.
+ */
+export async function writeAtomically(path: string, parts: Iterable<Uint8Array>): Promise<void> {
+  const { mkdir, open, rename, rm } = await import('node:fs/promises')
+  const { basename, dirname, join } = await import('node:path')
+  const folder = dirname(path)
+  await mkdir(folder, { recursive: true })
+  const random = Math.random().toString(36).slice(2, 10)
+  const partial = join(folder, `.${basename(path)}.${process.pid}-${random}.partial`)
+  try {
+    const handle = await open(partial, 'wx')
+    try {
+      for (const part of parts) {
+        for (let done = 0; done < part.length; ) {
+          done += (await handle.write(part, done, Math.min(part.length - done, 2 ** 30)))
+            .bytesWritten
+        }
+      }
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(partial, path)
+  } catch (error) {
+    await rm(partial, { force: true })
+    throw error
+  }
+  await syncFolder(folder)
+}
+
+/** The new name itself has to reach the disk; systems that cannot sync a folder do it on their own. */
+async function syncFolder(folder: string): Promise<void> {
+  const { open } = await import('node:fs/promises')
+  try {
+    const handle = await open(folder, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  } catch {}
+}
