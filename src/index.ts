@@ -4,6 +4,9 @@ export { DTYPE_NAMES, DTYPES, type DType, type TypedArray } from './base/dtype.j
 export * from './base/errors.js'
 export { formatShape, type Shape } from './base/shape.js'
 export type { Tree } from './base/tree.js'
+export * as data from './data/index.js'
+export * as datasets from './datasets/index.js'
+export * as io from './io/index.js'
 export * as F from './nn/functional/index.js'
 export * as nn from './nn/index.js'
 export * as optim from './optim/index.js'
@@ -14,5 +17,6 @@ export {
   setDevice,
   setNumThreads,
 } from './runtime/devices.js'
+export { planStatistics } from './runtime/flush.js'
 export { manualSeed } from './runtime/random.js'
 export * from './tensor/index.js'
