@@ -31,15 +31,17 @@ export interface Host {
   unload(module: LoadedModule): void
 }
 
+export type SegmentFunction = (
+  thread: number,
+  threads: number,
+  table: number,
+  scratch: number,
+) => void
+
 export interface LoadedModule {
   readonly plan: PlanModule
-  readonly run: readonly ((
-    thread: number,
-    threads: number,
-    table: number,
-    scratch: number,
-  ) => void)[]
-  /** Which place in workers' lists of modules it has, its number, and where its bytes are. */
+  readonly run: readonly SegmentFunction[]
+  /** Which place in workers' lists of modules it has, its number, and where its bytes are (or 0). */
   readonly slot: number
   readonly code: number
   codeAt: number

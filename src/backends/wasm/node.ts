@@ -1,5 +1,7 @@
 // The parts that differ between Node.js and browsers: flags of V8, processors, environment, workers.
 
+import { NODE_WORKER, WEB_WORKER } from './threads/worker-source.js'
+
 interface V8 {
   setFlagsFromString(flags: string): void
 }
@@ -34,4 +36,48 @@ export function processors(): number {
 /** An environment variable, where there are such things. */
 export function environment(name: string): string | undefined {
   return builtin('node:os') ? process.env[name] : undefined
+}
+
+/** Whether this thread may wait for others: not in the main thread of a browser. */
+export function mayBlock(): boolean {
+  if (typeof SharedArrayBuffer === 'undefined') return false
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export interface Spawned {
+  terminate(): void
+}
+
+interface NodeWorker {
+  unref(): void
+  terminate(): unknown
+  on(event: 'error', listener: (error: unknown) => void): void
+}
+interface WorkerThreads {
+  Worker: new (
+    source: string,
+    options: { eval: boolean; workerData: unknown; execArgv: string[] },
+  ) => NodeWorker
+}
+
+/** Starts a worker thread, which does not keep the process alive. */
+export function spawn(data: { memory: WebAssembly.Memory; mailbox: number }): Spawned {
+  const threads = builtin<WorkerThreads>('node:worker_threads')
+  if (threads) {
+    // Without the options of this process: its loaders and hooks are no business of a worker's.
+    const options = { eval: true, workerData: data, execArgv: [] }
+    const worker = new threads.Worker(NODE_WORKER, options)
+    worker.unref()
+    worker.on('error', () => {})
+    return { terminate: () => void worker.terminate() }
+  }
+  const url = URL.createObjectURL(new Blob([WEB_WORKER], { type: 'text/javascript' }))
+  const worker = new Worker(url)
+  worker.postMessage(data)
+  return { terminate: () => worker.terminate() }
 }

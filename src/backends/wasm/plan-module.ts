@@ -284,6 +284,8 @@ class SegmentWriter {
 
 /** How often a thread looks whether the barrier has opened before it goes to sleep. */
 const BARRIER_SPINS = 20_000
+/** Nanoseconds after which a sleeper looks whether all is well. */
+const BARRIER_NAP = 200_000_000n
 
 /** barrier(threads): returns when all threads have called it. */
 function emitBarrier(): FunctionBody {
@@ -342,9 +344,13 @@ function emitBarrier(): FunctionBody {
     f.op('drop')
     f.i32(0)
     f.get(opened)
-    f.i64(-1n)
+    f.i64(BARRIER_NAP)
     f.memory('memory.atomic.wait32', BARRIER.opened)
     f.op('drop')
+    // A thread that failed never comes: better to fail as well than to wait for it.
+    f.i32(0)
+    f.memory('i32.atomic.load', BARRIER.broken)
+    f.if(() => f.op('unreachable'))
     f.i32(0)
     f.i32(-1)
     f.memory('i32.atomic.rmw.add', BARRIER.sleepers)

@@ -14,28 +14,35 @@ export interface LoadedKernel {
   readonly run: (chunk: number, scratch: number, ...slots: number[]) => void
 }
 
-export function loadKernel(kernel: Kernel, relaxed: boolean, megabytes = 16): LoadedKernel {
+/** Memory of all kernels here: making one takes longer than running a small kernel. */
+let memory: WebAssembly.Memory | null = null
+
+function memoryOf(bytes: number): WebAssembly.Memory {
+  memory ??= new WebAssembly.Memory({ initial: 64, maximum: 65536 })
+  const missing = Math.ceil((bytes - memory.buffer.byteLength) / PAGE)
+  if (missing > 0) memory.grow(missing)
+  return memory
+}
+
+export function loadKernel(kernel: Kernel, relaxed: boolean, bytesNeeded: number): LoadedKernel {
   const module = new ModuleBuilder(false)
   const index = module.add(emitKernel(kernel, new Helpers(module), { relaxed, shared: false }))
   module.export('run', index)
   const bytes = module.finish()
-  const memory = new WebAssembly.Memory({ initial: (megabytes << 20) / PAGE, maximum: 65536 })
+  const memory = memoryOf(bytesNeeded)
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } })
   return { memory, bytes, run: instance.exports.run as LoadedKernel['run'] }
 }
 
 /** Runs all chunks on copies of `slots`, which then get the results. @returns the status word */
 export function runKernel(kernel: Kernel, slots: readonly Memory[], relaxed: boolean): number {
-  const size = slots.reduce((sum, s) => sum + s.byteLength + 128, 0) + scratchLayout(kernel).bytes
-  const { memory, run } = loadKernel(
-    kernel,
-    relaxed,
-    Math.ceil((HEAP + size + SLACK) / 2 ** 20) + 1,
-  )
+  const size = slots.reduce((sum, s) => sum + s.byteLength + 128, 256) + scratchLayout(kernel).bytes
+  const { memory, run } = loadKernel(kernel, relaxed, HEAP + size + SLACK)
   const bytes = new Uint8Array(memory.buffer)
   // What lies around buffers must not matter, and must not be written.
   const guard = 0xc5
-  bytes.fill(guard, HEAP)
+  bytes.fill(guard, HEAP, HEAP + size)
+  new Int32Array(memory.buffer)[FAULT_WORD / 4] = 0
   let next = HEAP
   const reserve = (length: number): number => {
     const at = next + 64

@@ -4,8 +4,11 @@
 /** The status word: 0, or the code of the first fault of the plan that runs. */
 export const FAULT_WORD = 64
 
-/** The barrier: threads that have arrived, how often it has opened, and threads asleep at it. */
-export const BARRIER = { arrived: 128, opened: 192, sleepers: 256 } as const
+/**
+ * The barrier: threads that have arrived, how often it has opened, threads asleep at it, and whether
+ * a thread failed and will never come.
+ */
+export const BARRIER = { arrived: 128, opened: 192, sleepers: 256, broken: 320 } as const
 
 /** One mailbox a worker, in which the main thread leaves jobs. */
 export const MAILBOXES = 4096
@@ -23,8 +26,10 @@ export const MAIL = {
   code: 7,
   codeAt: 8,
   codeBytes: 9,
+  /** Which thread of the job the worker is. */
+  thread: 10,
   /** Set by the worker once it listens. */
-  ready: 10,
+  ready: 11,
 } as const
 export const MOST_THREADS = 256
 
