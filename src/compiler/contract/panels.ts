@@ -1,8 +1,8 @@
 // Packing: the lanes' operand copied into panels, [panel][k][lane], so that one step of K finds its lanes
 // side by side and a panel is one contiguous run of memory, whatever the operand's own layout is.
 
-import { ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, BufferDecl } from '../kernel/ir.js'
+import { affine, ofVar, plus, times } from '../kernel/affine.js'
+import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import {
   KernelAssembly,
   type KernelCall,
@@ -14,7 +14,7 @@ import { type Block, blockLength, forBlocks } from './blocks.js'
 import { type FactorShape, roundUp } from './choose.js'
 import type { Product } from './factors.js'
 import { product } from './spec.js'
-import { forTiles, type Span } from './tiles.js'
+import { forTiles, repeat, type Span } from './tiles.js'
 
 /** Where a packed panel's elements are: at `base + k · lanes + lane`. */
 export interface PackedPanel {
@@ -36,20 +36,28 @@ export function fillPanels(
   const lanes = span.unit
   forTiles(k, 'pack', span, (panel, start, count) => {
     const { buffer, base } = panelAt(panel)
-    const put = (lane: Affine, local: Affine[]): void => {
-      const column = unflatten(k, plus(start, lane), p.right.free)
-      const value = p.right.read(k, batch, column, block.at(local))
-      k.store(buffer, plus(plus(base, times(block.flat(local), lanes)), lane), value)
-    }
+    const read = (lane: Affine, local: Affine[]): Reg =>
+      p.right.read(k, batch, unflatten(k, plus(start, lane), p.right.free), block.at(local))
+    const place = (lane: Affine, local: Affine[]): Affine =>
+      plus(plus(base, times(block.flat(local), lanes)), lane)
     if (shape.contiguous === 'contract') {
-      k.loop('lane', count, (lane) => {
-        nest(k, 'k', block.sizes.slice(0, -1), (local) => {
-          k.vector('last', block.sizes.at(-1)!, copyLanes, (last) => put(lane, [...local, last]))
+      // Lanes by fours: with four steps of K they make squares, which can be turned in registers.
+      const some = (first: Affine, several: number): void => {
+        const each = Array.from({ length: several }, (_, i) => plus(first, i))
+        nest(k, 'k', block.sizes.slice(0, -1), (outer) => {
+          k.vector('last', block.sizes.at(-1)!, copyLanes, (last) => {
+            const local = [...outer, last]
+            const values = each.map((lane) => read(lane, local))
+            for (const [i, lane] of each.entries()) k.store(buffer, place(lane, local), values[i]!)
+          })
         })
-      })
+      }
+      const fours = Math.floor(count / 4)
+      repeat(k, 'four', affine(fours), (i) => some(times(i, 4), 4))
+      if (count % 4 > 0) some(affine(4 * fours), count % 4)
     } else {
       k.vector('lane', count, lanes, (lane) => {
-        nest(k, 'k', block.sizes, (local) => put(lane, local))
+        nest(k, 'k', block.sizes, (local) => k.store(buffer, place(lane, local), read(lane, local)))
       })
     }
   })

@@ -24,6 +24,7 @@ import {
   storeScalar,
 } from './memory.js'
 import { constantScalar, convertScalar, setScalar } from './scalar.js'
+import { findSquares, storeSquare } from './squares.js'
 import { halvesOf, type Lanes, type Of, type State } from './state.js'
 
 type Rules = { readonly [Op in Stmt['op']]?: (e: State, s: Of<Op>, part: number) => void }
@@ -131,8 +132,17 @@ export function emitBody(e: State, body: readonly Stmt[]): void {
  */
 function emitRun(e: State, run: readonly Stmt[]): void {
   const lanes = e.lanes as Lanes
+  const squares = findSquares(e, run)
   const one = (s: Stmt, part: number): void => {
     const first = part === lanes.parts[0]
+    const square = squares.get(s)
+    if (square !== undefined) {
+      // The four are stored together, when the last one's turn comes.
+      if (s !== square.at(-1)) return
+      storeSquare(e, square, part)
+      for (const member of square) e.registers.settle(member, lanes, part)
+      return
+    }
     if (first || !isShared(e, s)) rule(LANES, s)(e, s, part)
     if (first) setAfter(e, s)
     e.registers.settle(s, lanes, part)
