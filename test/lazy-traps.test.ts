@@ -1,6 +1,5 @@
 // The traps of lazy evaluation: everything here reads naturally, and must do what it seems to do.
 
-import { describe, expect, it } from 'vitest'
 import {
   ArithmeticError,
   F,
@@ -17,6 +16,7 @@ import {
   variable,
   zeros,
 } from 'tessera'
+import { describe, expect, it } from 'vitest'
 
 /** A two-layer network small enough to run thousands of steps, large enough to have a wide middle. */
 function small(hidden = 8): { net: nn.Module; opt: optim.SGD } {
@@ -142,7 +142,12 @@ describe('gradients', () => {
     net.call(x).square().sum().backward()
     const whole = net.parameters().map((p) => p.grad?.dataSync() as Float32Array)
     net.zeroGrad()
-    for (let i = 0; i < 64; i++) net.call(x.at([i]).unsqueeze(0)).square().sum().backward()
+    for (let i = 0; i < 64; i++)
+      net
+        .call(x.at([i]).unsqueeze(0))
+        .square()
+        .sum()
+        .backward()
     net.parameters().forEach((p, i) => {
       const parts = p.grad?.dataSync() as Float32Array
       parts.forEach((v, j) => {
@@ -152,22 +157,22 @@ describe('gradients', () => {
     })
   })
 
-  it('adds losses up for a hundred thousand steps without growing', { timeout: 120_000 }, () => {
+  it('adds losses up for two hundred thousand steps without growing', { timeout: 120_000 }, () => {
     const w = variable(1)
     let sum = tensor(0, { dtype: 'float32' })
-    const steps = 100_000
+    const steps = 200_000
     let warm = 0
     for (let i = 0; i < steps; i++) {
       const loss = w.mul(0.5).square()
       sum = sum.add(loss.detach())
-      if (i === 20_000) {
+      if (i === steps / 2) {
         globalThis.gc?.()
         warm = process.memoryUsage().rss
       }
     }
-    expect(sum.item()).toBeCloseTo(25_000, -1)
+    expect(sum.item()).toBeCloseTo(50_000, -1)
     globalThis.gc?.()
-    expect(process.memoryUsage().rss).toBeLessThan(warm * 1.1 + 20e6)
+    expect(process.memoryUsage().rss).toBeLessThan(warm * 1.1)
   })
 
   it('adds up losses that have been differentiated', () => {
@@ -208,7 +213,12 @@ describe('plans', () => {
     const step = (i: number): void => {
       for (const group of opt.paramGroups) group.lr = 0.1 / (1 + i)
       opt.zeroGrad()
-      net.call(x).mul(1 + 1 / (i + 3)).square().mean().backward()
+      net
+        .call(x)
+        .mul(1 + 1 / (i + 3))
+        .square()
+        .mean()
+        .backward()
       opt.step()
     }
     for (let i = 0; i < 3; i++) step(i)
@@ -217,7 +227,9 @@ describe('plans', () => {
     expect(planStatistics().misses).toBe(misses)
   })
 
-  it('keeps a bounded number of plans when every batch has another length', { timeout: 120_000 }, () => {
+  it('keeps a bounded number of plans when every batch has another length', {
+    timeout: 120_000,
+  }, () => {
     const w = variable(randn([3]))
     for (let n = 1; n <= 600; n++) {
       const x = tensor(new Float32Array(n * 3).fill(1), { shape: [n, 3] })
@@ -245,7 +257,11 @@ describe('bad data', () => {
   it('throws for an integer divided by zero, and goes on afterwards', () => {
     const zero = tensor([0, 1])
     expect(() => tensor([4, 5]).floorDivide(zero).array()).toThrow(ArithmeticError)
-    expect(tensor([4, 5]).floorDivide(tensor([2, 2])).array()).toEqual([2, 2])
+    expect(
+      tensor([4, 5])
+        .floorDivide(tensor([2, 2]))
+        .array(),
+    ).toEqual([2, 2])
   })
 
   it('leaves variables alone when a step fails', () => {

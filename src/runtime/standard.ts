@@ -1,8 +1,14 @@
 // The devices tessera ships with, best first.
 
 import { ReferenceDevice, referenceInfo } from '../backends/reference/device.js'
+import { WasmDevice, wasmAvailable } from '../backends/wasm/device.js'
 import { registerDevice } from './devices.js'
 
+registerDevice({
+  name: 'wasm',
+  probe: wasmAvailable,
+  create: () => new WasmDevice(),
+})
 registerDevice({
   name: 'reference',
   probe: referenceInfo,

@@ -11,7 +11,7 @@ import {
   sizeOf,
   staticShape,
 } from '../base/shape.js'
-import type { Node } from '../ir/node.js'
+import type { Node, TensorType } from '../ir/node.js'
 import type { Attrs, Op } from '../ir/op.js'
 import { parameter } from '../ir/primitives/source.js'
 import { realize } from '../runtime/flush.js'
@@ -81,8 +81,8 @@ export abstract class TensorCore {
     return this.node.name
   }
 
-  /** The operation that made this tensor and the operations' nodes it was applied to. */
-  get op(): { readonly type: string; readonly inputs: readonly Node[] } {
+  /** The operation that made this tensor, and what it was applied to. */
+  get op(): { readonly type: string; readonly inputs: readonly TensorType[] } {
     return { type: this.node.op.name, inputs: this.node.inputs }
   }
 
@@ -121,14 +121,17 @@ export abstract class TensorCore {
   /**
    * The values, row-major, as a typed array of the dtype (`Uint8Array` for bool, `BigInt64Array` for
    * int64). Always a copy. Computes the tensor if that has not happened.
+   *
+   * The dtype of a tensor is not part of its type, so the array is taken for a `Float32Array` unless
+   * the call says otherwise: `labels.dataSync<Int32Array>()`.
    */
-  dataSync(): TypedArray {
-    return this.values().slice()
+  dataSync<A extends TypedArray = Float32Array>(): A {
+    return this.values().slice() as A
   }
 
   /** As `dataSync`, for devices that cannot wait: the one way to read that works on every device. */
-  async data(): Promise<TypedArray> {
-    return this.dataSync()
+  async data<A extends TypedArray = Float32Array>(): Promise<A> {
+    return this.dataSync<A>()
   }
 
   /** The one value of a tensor with one element. Throws `ShapeError` for any other. */

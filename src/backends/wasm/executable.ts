@@ -205,7 +205,7 @@ export class WasmExecutable implements Executable {
     const fault = this.plan.faults[code - 1]
     if (!fault) throw new ArithmeticError('plan', 'a known fault', `code ${code}`)
     const Kind = fault.kind === 'index' ? IndexError : ArithmeticError
-    throw new Kind(fault.op, fault.expected, fault.received, { site: fault.site })
+    throw new Kind(fault.op, fault.expected, fault.received).located(fault.site)
   }
 
   dispose(): void {

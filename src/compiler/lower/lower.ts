@@ -2,7 +2,7 @@
 
 import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
-import type { Node } from '../../ir/node.js'
+import { formatSite, type Node } from '../../ir/node.js'
 import { kindOf, laneCost } from '../fuse/classify.js'
 import { type Fusion, isBefore } from '../fuse/fuse.js'
 import type { Group } from '../fuse/group.js'
@@ -136,11 +136,9 @@ function nameOf(group: Group): string {
   return `${shown.join('+')} [${group.domain}]`
 }
 
-const siteOf = (node: Node): string | null =>
-  node.site && `${node.site.file}:${node.site.line}:${node.site.column}`
 
 function faultOf(node: Node, kind: Fault['kind']): Fault {
-  const where = { kind, op: node.op.name, site: siteOf(node) }
+  const where = { kind, op: node.op.name, site: formatSite(node.site) }
   if (kind === 'divide') return { ...where, expected: 'a divisor other than zero', received: '0' }
   const axis = (node.attrs.axis as number | undefined) ?? 0
   const n = ((node.inputs[0] as Node).shape as readonly number[])[axis]
