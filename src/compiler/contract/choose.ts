@@ -24,9 +24,16 @@ export const roundUp = (n: number, unit: number): number => Math.ceil(n / unit) 
 /** Cycles of a multiply-add from operand to result: an accumulator can be used once in so many. */
 const LATENCY = 4
 
+/** Cycles that loading one value into all lanes takes, and loading neighbours. */
+const SPLAT_COST = 0.75
+const LOAD_COST = 0.6
+
 /** Cycles a tile of r rows and v registers spends on one step of K, `loop` of them on going round. */
 export const stepCost = (r: number, v: number, loop = 1): number =>
-  Math.max((r * v) / 2, (r + v) / 2, LATENCY) + loop
+  Math.max((r * v) / 2, SPLAT_COST * r + LOAD_COST * v, LATENCY) + loop
+
+/** How much slower a tile is that takes more registers than the target's own. */
+export const CROWDED = 1.15
 
 /** Cycles a step of K costs all tiles together. */
 export function tiledCost(rows: number, columns: number, tile: Tile, native: number): number {
@@ -40,9 +47,14 @@ export function tiledCost(rows: number, columns: number, tile: Tile, native: num
 
 /** Registers a tile may use: two more than the target's own tile, its vectors and a splat, if it has them. */
 export function registersOf(target: Target): number {
-  const v = Math.max(1, target.tile.lanes / target.nativeLanes)
   const all = target.nativeLanes >= 16 ? 32 : 16
-  return Math.min(target.tile.rows * v + v + 3, all - 1)
+  return Math.min(ownRegisters(target) + 2, all - 1)
+}
+
+/** Registers the target's own tile takes. */
+export function ownRegisters(target: Target): number {
+  const v = Math.max(1, target.tile.lanes / target.nativeLanes)
+  return target.tile.rows * v + v + 1
 }
 
 /** The target's tile, or another that uses no more registers and wastes less of small or odd shapes. */
@@ -56,10 +68,12 @@ export function chooseTile(rows: number, columns: number, target: Target, type: 
   let cost = tiledCost(rows, columns, best, native) * 0.92
   const widest = Math.ceil(columns / native)
   for (let v = 1; v <= Math.min(widest, target.tile.rows * v0); v++) {
-    const most = Math.min(rows, Math.floor((registers - v) / v))
+    const most = Math.min(rows, Math.floor((registers - 1) / v))
     for (let r = most; r >= 1; r--) {
+      if (r * v + Math.min(r, v) + 1 > registers) continue
       const tile = { rows: r, lanes: v * native }
-      const c = tiledCost(rows, columns, tile, native)
+      const crowded = r * v + Math.min(r, v) + 1 > ownRegisters(target) ? CROWDED : 1
+      const c = crowded * tiledCost(rows, columns, tile, native)
       if (c < cost) [best, cost] = [tile, c]
     }
   }
@@ -74,6 +88,8 @@ export interface FactorShape {
   readonly contiguous: Contiguous
   /** Whether all of a block of K is one axis with one stride. */
   readonly flat: boolean
+  /** Elements of the innermost run of K with one stride. */
+  readonly run: number
   /** A single load an element. */
   readonly plain: boolean
 }
@@ -87,16 +103,22 @@ export function shapeOf(p: Product, side: 'left' | 'right'): FactorShape {
     sizes.length > 0 && (Math.abs(probe.stride(end - 1) ?? 0) === 1 || sizes.at(-1) === 1)
   const contract = free + p.contract.length
   const { axis } = p.numerics
-  const flat = p.contract.every(
-    (size, i) => i <= axis || probe.merges(free + i - 1, free + i, size),
-  )
+  let run = 1
+  let from = p.contract.length
+  const follows = (i: number): boolean =>
+    i === p.contract.length || probe.merges(free + i - 1, free + i, p.contract[i]!)
+  while (from > axis && follows(from)) run *= p.contract[--from]!
+  const flat = from <= axis
   const contiguous = last(contract, p.contract)
     ? 'contract'
     : last(free, factor.free)
       ? 'free'
       : 'neither'
-  return { probe, contiguous, flat, plain: probe.plain }
+  return { probe, contiguous, flat, run, plain: probe.plain }
 }
+
+/** Cycles an element takes that is packed against the grain of memory. */
+const TURN_COST = 0.75
 
 export interface Orientation {
   /** Whether the right factor gives the rows. */
@@ -120,7 +142,7 @@ export function chooseOrientation(p: Product, target: Target, type: RegType): Or
     let cost = depth * tiledCost(rows, columns, tile, native)
     // Copying for lanes: whole registers, or element by element where K is what is contiguous.
     const copied = depth * columns
-    if (lanes.contiguous !== 'free') cost += copied * 1.25
+    if (lanes.contiguous !== 'free') cost += copied * TURN_COST
     else if (!lanes.plain || rows > 4 * tile.rows) cost += copied / native
     if (layOutRows(p, splat, columns, tile)) cost += depth * rows
     const end = swap ? b + p.left.free.length : b + p.left.free.length + p.right.free.length
@@ -135,6 +157,9 @@ export function chooseOrientation(p: Product, target: Target, type: RegType): Or
     : { swap: false, tile: straight.tile }
 }
 
+/** Elements along K below which an inner loop over them is mostly overhead. */
+const SHORT_RUN = 13
+
 /**
  * Whether the rows' factor is first copied to a matrix with K contiguous. Splats can be loaded at any
  * stride, so it pays only where elements cost more than a load, or where a block's elements, each in a
@@ -142,8 +167,7 @@ export function chooseOrientation(p: Product, target: Target, type: RegType): Or
  */
 export function layOutRows(p: Product, f: FactorShape, columns: number, tile: Tile): boolean {
   const panels = Math.ceil(columns / tile.lanes)
-  if (!f.plain) return panels > 1
-  if (!f.flat) return panels > 1
+  if (!f.plain || f.run < SHORT_RUN) return panels > 1
   if (f.contiguous === 'contract') return false
   return panels >= 4 && blockLength(p.numerics, p.contract) > 128
 }

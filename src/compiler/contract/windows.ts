@@ -12,8 +12,10 @@ import type { Target } from '../kernel/ir.js'
 import { REGISTER_TYPE } from '../lower/assembly.js'
 import { blockLength } from './blocks.js'
 import {
+  CROWDED,
   chooseTile,
   nativeLanes,
+  ownRegisters,
   registersOf,
   roundUp,
   stepCost,
@@ -57,9 +59,6 @@ const COPY_COST = 1.7
  */
 const MOST_UNROLLED = 27
 const MOST_STATEMENTS = 400
-
-/** How much slower a tile is that takes more registers than the target's own. */
-const CROWDED = 1.15
 
 export function tileWindows(c: Patches, target: Target): WindowTiling {
   const packed = packedTiling(c, target)
@@ -110,8 +109,7 @@ function directTiling(c: Patches, target: Target): Costed {
   const native = nativeLanes(target, REGISTER_TYPE[c.dtype])
   const [lines, columns] = [linesOf(c), columnsOf(c)]
   const registers = registersOf(target)
-  const v0 = Math.max(1, target.tile.lanes / target.nativeLanes)
-  const own = target.tile.rows * v0 + v0 + 1
+  const own = ownRegisters(target)
   const window = product(c.contract.slice(1))
   const unrolls = target.nativeLanes > 4 && window > 1 && window <= MOST_UNROLLED
   const loop = unrolls ? 0.3 : 1

@@ -46,6 +46,8 @@ interface Collected {
   /** Pending nodes that become members, with their levels, and outside nodes that are read. */
   readonly absorb: Map<Node, Level>
   readonly reads: Set<Node>
+  /** Pending nodes that are computed again where they are used. */
+  readonly inPlace: Set<Node>
   /** Pending nodes that have to be computed by an earlier group. */
   readonly materialise: Set<Node>
   ok: boolean
@@ -328,6 +330,7 @@ class Fuser {
     for (const [m, l] of c.absorb) this.enter(group, m, l)
     this.enter(group, node, level)
     for (const r of c.reads) group.reads.add(r)
+    for (const n of c.inPlace) group.inPlace.add(n)
   }
 
   private enter(group: Group, node: Node, level: Level): void {
@@ -337,7 +340,7 @@ class Fuser {
 
   /** What `node` would bring along as a member of `group`. */
   private collect(group: Group, node: Node, level: Level): Collected {
-    const c: Collected = { absorb: new Map(), reads: new Set(), materialise: new Set(), ok: true }
+    const c: Collected = { absorb: new Map(), reads: new Set(), inPlace: new Set(), materialise: new Set(), ok: true }
     if (kindOf(node) === 'reduce') {
       this.visit(group, c, input(node), group.coordsOf(input(node), 'full'))
     } else if (kindOf(node) === 'view') {
@@ -382,18 +385,22 @@ class Fuser {
       else if (coords === null || !this.isCanonical(group, n, coords)) c.ok = false
       return
     }
-    if (c.absorb.has(n) || c.materialise.has(n)) {
-      if (c.absorb.has(n) && (coords === null || !this.isCanonical(group, n, coords))) c.ok = false
+    if (c.materialise.has(n)) return
+    const level = coords && group.levelAt(n, coords)
+    if (c.absorb.has(n)) {
+      // A member is read at its own place only; used elsewhere too, it has to be in memory.
+      if (level === null) c.materialise.add(n)
       return
     }
-    const level = coords && group.levelAt(n, coords)
     if (level !== null) {
-      if (group.members.size + c.absorb.size > MOST_MEMBERS) c.materialise.add(n)
+      const elsewhere = c.inPlace.has(n) || group.inPlace.has(n)
+      if (elsewhere || group.members.size + c.absorb.size > MOST_MEMBERS) c.materialise.add(n)
       else {
         this.visitInputs(group, c, n, coords as readonly Affine[])
         c.absorb.set(n, level)
       }
     } else if (this.inPlace(group, n)) {
+      c.inPlace.add(n)
       if (coords === null) this.visitBlind(group, c, n)
       else this.visitInputs(group, c, n, coords)
     } else {

@@ -6,6 +6,7 @@ import type { Node } from '../../ir/node.js'
 import { lowerConv } from '../contract/conv.js'
 import { lowerDot } from '../contract/dot.js'
 import { ZERO } from '../kernel/affine.js'
+import type { Affine } from '../kernel/ir.js'
 import { KernelAssembly, type KernelCall, type Reader, type Writer } from './assembly.js'
 import { constantOf } from './elementwise.js'
 import { Emitter } from './emitter.js'
@@ -40,11 +41,22 @@ function writerOf(g: GroupLowering, anchor: Node): Writer {
       // Along an axis of size 1 there is only one place, whatever variable counts it.
       const coords = given.map((c, i) => (shapeOf(anchor)[i] === 1 ? ZERO : c))
       const space = new IndexSpace()
-      const e = new Emitter(k, space, g.around)
+      const places = new Map<Node, readonly Affine[]>()
+      const placeOf = (m: Node): readonly Affine[] | null => {
+        if (!group.members.has(m)) return null
+        let at = places.get(m)
+        if (at === undefined) {
+          at = reshapeCoords(space, coords, shapeOf(anchor), shapeOf(m))
+          places.set(m, at)
+        }
+        return at
+      }
+      places.set(anchor, coords)
+      const e = new Emitter(k, space, { ...g.around, placeOf })
       e.bind(anchor, coords, value)
       for (const m of group.members.keys()) {
         if (!group.stored.has(m)) continue
-        const at = m === anchor ? coords : reshapeCoords(space, coords, shapeOf(anchor), shapeOf(m))
+        const at = placeOf(m) as readonly Affine[]
         e.store(g.refOf(m), m.dtype, e.address(shapeOf(m), at), e.read(m, at))
       }
     },

@@ -4,7 +4,7 @@ import type { DType } from '../../base/dtype.js'
 import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { isIndexCheck } from '../fuse/classify.js'
-import { plus, times, ZERO } from '../kernel/affine.js'
+import { formatAffine, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Bound, Fault, IndexVar, Reg } from '../kernel/ir.js'
 import { constantNumber } from '../simplify/constants.js'
 import { type BufferRef, type KernelAssembly, REGISTER_TYPE } from './assembly.js'
@@ -14,6 +14,11 @@ import { isView, viewCoords } from './views.js'
 
 /** What emitting needs to know of the plan around a kernel. */
 export interface Surroundings {
+  /**
+   * Where a node that this kernel computes for its whole domain has its element, or null for others.
+   * Fusion lets such a node be read at its own place only, so the answer holds wherever it is read.
+   */
+  placeOf?(node: Node): readonly Affine[] | null
   /** Where a node's value lies in memory (row-major), or null: then it is computed in place. */
   memoryOf(node: Node): BufferRef | null
   /** The code of a fault an operation may report. */
@@ -165,6 +170,7 @@ export class Emitter {
     let n = node
     let at = coords
     for (;;) {
+      at = this.around.placeOf?.(n) ?? at
       const known = this.known(n, at)
       if (known !== null) return known
       if (!isView(n) || this.around.memoryOf(n) !== null) break
@@ -181,7 +187,15 @@ export class Emitter {
     const special = SPECIAL[node.op.name]
     if (special !== undefined) return special(this, node, coords)
     const emit = ELEMENTWISE[node.op.name]
-    if (emit === undefined) throw new Error(`no expression for ${node.op.name}`)
+    if (emit === undefined) {
+      const at = (c: readonly Affine[]) => `[${c.map(formatAffine).join(', ')}]`
+      const others: string[] = []
+      for (let s: Scope | null = this.scope; s !== null; s = s.outer) {
+        for (const v of s.values.get(node) ?? []) others.push(at(v.coords))
+      }
+      const where = others.length > 0 ? ` (known at ${others.join(' and ')})` : ''
+      throw new Error(`${this.k.name}: no ${node.op.name} at ${at(coords)}${where}`)
+    }
     const { inputs } = node
     return emit({
       k: this.k,

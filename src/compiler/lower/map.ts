@@ -1,5 +1,6 @@
 // Lowers a map group: elementwise work over one domain, in chunks, vectorised along one axis.
 
+import type { Node } from '../../ir/node.js'
 import { ofVar } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
 import type { KernelCall } from './assembly.js'
@@ -33,7 +34,8 @@ export function lowerMap(g: GroupLowering): KernelCall[] {
   const axes = planAxes(() => new IndexSpace(), g.traced, domain)
   const space = new IndexSpace()
   const k = new KernelAssembly(g.name)
-  const e = new Emitter(k, space, g.around)
+  const places = new Map<Node, readonly Affine[]>()
+  const e = new Emitter(k, space, { ...g.around, placeOf: (n) => places.get(n) ?? null })
   const at = vectorAxis(axes, () => true)
   const target = g.costPerElement > HEAVY ? HEAVY_CHUNK : CHUNK
   const vector = at < 0 ? null : inPieces(space, (axes[at] as Axis).size, target)
@@ -45,10 +47,11 @@ export function lowerMap(g: GroupLowering): KernelCall[] {
     return ofVar(variable)
   })
   if (vector?.outer) loops.push(vector.outer)
+  for (const m of group.members.keys()) places.set(m, memberCoords(space, axes, index, m, 'full'))
   const body = (): void => {
     for (const m of group.members.keys()) {
       if (!group.stored.has(m)) continue
-      const coords = memberCoords(space, axes, index, m, 'full')
+      const coords = places.get(m) as readonly Affine[]
       e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), e.read(m, coords))
     }
   }

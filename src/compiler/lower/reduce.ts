@@ -139,7 +139,13 @@ class ReduceKernel {
     private readonly lanes: boolean,
   ) {
     this.k = new KernelAssembly(g.name)
-    this.e = new Emitter(this.k, this.space, g.around)
+    this.e = new Emitter(this.k, this.space, {
+      ...g.around,
+      placeOf: (n) => {
+        const level = g.group.members.get(n)
+        return level === undefined ? null : this.coordsOf(n, level)
+      },
+    })
     const plan = schedulePasses(g)
     this.passes = plan.passes
     this.stage = plan.stage
@@ -226,7 +232,18 @@ class ReduceKernel {
     this.scratchAt = indices.reduce((sum, v, i) => plus(sum, times(v, strides[i] as number)), ZERO)
   }
 
+  private readonly places = new Map<Node, readonly Affine[]>()
+
   private coordsOf(node: Node, level: 'full' | 'kept'): readonly Affine[] {
+    let coords = this.places.get(node)
+    if (coords === undefined) {
+      coords = this.computeCoords(node, level)
+      this.places.set(node, coords)
+    }
+    return coords
+  }
+
+  private computeCoords(node: Node, level: 'full' | 'kept'): readonly Affine[] {
     if (node.op.name === 'partialReduce') {
       const kept = this.axes.flatMap((a, i) => (a.reduced ? [] : [i]))
       const shape = (node.shape as readonly number[]).slice(1)

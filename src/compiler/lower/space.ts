@@ -15,6 +15,8 @@ export interface Digit {
   readonly mod: number
 }
 
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))
+
 const keyOf = (a: Affine): string => {
   const terms = a.terms.map((t) => `${t.variable.id}*${t.coefficient}`)
   if (terms.length > 1) terms.sort()
@@ -84,11 +86,28 @@ export class IndexSpace {
     const { whole, rest } = this.split(value, by)
     const positive = this.min(rest) >= 0
     if (positive && this.max(rest) < by) return this.remainder(whole, mod)
+    // Where by = g·n and what is no multiple of g stays below g, floor((g·a + rest) / g·n) = floor(a / n).
+    const coarse = this.coarsen(value, by)
+    if (coarse !== null) return this.digit(coarse.value, coarse.by, mod)
     if (mod === 0) return positive ? plus(whole, this.atom(rest, by, 0)) : this.atom(value, by, 0)
     // Multiples of by·mod do not show in the digit.
     const { rest: visible } = this.split(value, by * mod)
     const kept = this.min(visible) >= 0 ? visible : value
     return this.atom(kept, by, this.max(kept) < by * mod ? 0 : mod)
+  }
+
+  private coarsen(value: Affine, by: number): { value: Affine; by: number } | null {
+    let best: { value: Affine; by: number } | null = null
+    let grain = 1
+    for (const t of value.terms) {
+      const g = gcd(by, Math.abs(t.coefficient))
+      if (g <= grain) continue
+      const { whole, rest } = this.split(value, g)
+      if (this.min(rest) < 0 || this.max(rest) >= g) continue
+      grain = g
+      best = { value: whole, by: by / g }
+    }
+    return best
   }
 
   private remainder(value: Affine, mod: number): Affine {
