@@ -158,7 +158,7 @@ export function chooseOrientation(p: Product, target: Target, type: RegType): Or
 }
 
 /** Elements along K below which an inner loop over them is mostly overhead. */
-const SHORT_RUN = 13
+const SHORT_RUN = 32
 
 /**
  * Whether the rows' factor is first copied to a matrix with K contiguous. Splats can be loaded at any

@@ -244,7 +244,7 @@ class ReduceKernel {
   }
 
   private computeCoords(node: Node, level: 'full' | 'kept'): readonly Affine[] {
-    if (node.op.name === 'partialReduce') {
+    if (level === 'kept' && node.op.name === 'partialReduce') {
       const kept = this.axes.flatMap((a, i) => (a.reduced ? [] : [i]))
       const shape = (node.shape as readonly number[]).slice(1)
       const rest = memberCoords(

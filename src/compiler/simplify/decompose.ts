@@ -47,7 +47,9 @@ const canonicalReduce =
   (node) => {
     const x = node.inputs[0] as Node
     if (x.dtype === 'bool') {
-      const wide = b.cast(x, 'int32')
+      // uint8's extremes are what bool's should be (none: false, all: true); sums need room.
+      const extremum = fn === 'reduceMax' || fn === 'reduceMin'
+      const wide = b.cast(x, extremum ? 'uint8' : 'int32')
       return b.cast(BUILD[fn](wide, node.attrs.axes as readonly number[]), 'bool')
     }
     const shape = x.shape as readonly number[]
