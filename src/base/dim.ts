@@ -127,7 +127,7 @@ let taken = false
 
 const NOTHING: DimEnv = new Map()
 /** The size with every open symbol replaced by what it is taken to be. */
-const settled = (d: Dim): Dim => (taken && typeof d !== 'number' ? dimSubstitute(d, NOTHING) : d)
+export const dimSettled = (d: Dim): Dim => (taken && typeof d !== 'number' ? dimSubstitute(d, NOTHING) : d)
 
 /**
  * Equality of normal forms: `true` only when the sizes are equal whatever the symbols are, given what
@@ -136,8 +136,8 @@ const settled = (d: Dim): Dim => (taken && typeof d !== 'number' ? dimSubstitute
 export function dimEqual(a: Dim, b: Dim): boolean {
   if (a === b) return true
   if (typeof a === 'number' && typeof b === 'number') return false
-  const x = settled(a)
-  const y = settled(b)
+  const x = dimSettled(a)
+  const y = dimSettled(b)
   return x === y || (typeof x !== 'number' && typeof y !== 'number' && x.key === y.key)
 }
 
@@ -157,8 +157,8 @@ function openOf(d: Dim): Unknown | null {
 export function dimFits(a: Dim, b: Dim): boolean {
   if (dimEqual(a, b)) return true
   if (typeof a === 'number' && typeof b === 'number') return false
-  const x = settled(a)
-  const y = settled(b)
+  const x = dimSettled(a)
+  const y = dimSettled(b)
   const unknown = openOf(x) ?? openOf(y)
   if (unknown === null) return false
   const other = openOf(x) === unknown ? y : x
@@ -187,8 +187,8 @@ export function dimFloorDiv(a: Dim, by: number): Dim {
 
 /** The quotient when it is exact for every value of the symbols, else `null`. */
 export function dimExactDiv(numerator: Dim, denominator: Dim): Dim | null {
-  const a = settled(numerator)
-  const b = settled(denominator)
+  const a = dimSettled(numerator)
+  const b = dimSettled(denominator)
   if (typeof a === 'number' && typeof b === 'number') {
     return b !== 0 && a % b === 0 ? a / b : null
   }

@@ -1,6 +1,6 @@
 // The backward pass: gradients of a result, added to the variables it depends on.
 
-import { GradientError, ShapeError } from '../base/errors.js'
+import { GradientError, ShapeError, TraceError } from '../base/errors.js'
 import { formatShape, shapeEqual, sizeOf } from '../base/shape.js'
 import { output } from '../ir/build.js'
 import { type Node, nextTraversal } from '../ir/node.js'
@@ -82,6 +82,13 @@ export function seedOf(where: string, root: Node, gradient: Tensor | undefined):
  */
 export function backward(root: Tensor, options: BackwardOptions = {}): void {
   const { node } = root
+  if (node.graph !== 0) {
+    throw new TraceError(
+      'backward',
+      "an eager tensor (in a graph: gradients(ys, xs), or an optimizer's minimize)",
+      'a tensor of a graph',
+    )
+  }
   if (node.spent) usedUp('backward')
   if (!node.needsGrad) {
     throw new GradientError(

@@ -122,6 +122,13 @@ export class Variable extends Tensor {
   /** @internal Makes `next` (already of the right type) the pending value. */
   replace(next: Node): void {
     const { trace } = modes
+    if (next.graph !== 0) {
+      throw new TraceError(
+        'assign',
+        "a tensor that has a value (run a graph's in a session first)",
+        'a tensor of a graph',
+      )
+    }
     const value = this.gradients ? this.collecting(next) : next
     if (trace !== null && !trace.assigned.has(this.cell)) {
       const before = this.node
