@@ -2,6 +2,8 @@
 
 import type { Affine, IndexVar } from './ir.js'
 
+type Term = Affine['terms'][number]
+
 export const affine = (constant: number): Affine => ({ constant, terms: [] })
 export const ZERO = affine(0)
 
@@ -16,13 +18,22 @@ export const ofVar = (variable: IndexVar, coefficient = 1): Affine => ({
 
 export function plus(a: Affine, b: Affine | number): Affine {
   if (typeof b === 'number') return b === 0 ? a : { constant: a.constant + b, terms: a.terms }
-  const terms = a.terms.map((t) => ({ ...t }))
+  if (b.terms.length === 0) return plus(a, b.constant)
+  if (a.terms.length === 0) return plus(b, a.constant)
+  // Terms are never written to, so those that stay as they are can be shared.
+  const terms = a.terms.slice()
   for (const t of b.terms) {
-    const same = terms.find((u) => u.variable.id === t.variable.id)
-    if (same) same.coefficient += t.coefficient
-    else terms.push({ ...t })
+    let i = 0
+    while (i < terms.length && (terms[i] as Term).variable.id !== t.variable.id) i++
+    if (i === terms.length) {
+      terms.push(t)
+      continue
+    }
+    const coefficient = (terms[i] as Term).coefficient + t.coefficient
+    if (coefficient === 0) terms.splice(i, 1)
+    else terms[i] = { variable: t.variable, coefficient }
   }
-  return { constant: a.constant + b.constant, terms: terms.filter((t) => t.coefficient !== 0) }
+  return { constant: a.constant + b.constant, terms }
 }
 
 export function times(a: Affine, k: number): Affine {
@@ -35,8 +46,10 @@ export function times(a: Affine, k: number): Affine {
 }
 
 /** Coefficient of a variable, 0 where it does not occur. */
-export const coefficientOf = (a: Affine, v: IndexVar): number =>
-  a.terms.find((t) => t.variable.id === v.id)?.coefficient ?? 0
+export function coefficientOf(a: Affine, v: IndexVar): number {
+  for (const t of a.terms) if (t.variable.id === v.id) return t.coefficient
+  return 0
+}
 
 export const isConstant = (a: Affine): boolean => a.terms.length === 0
 
