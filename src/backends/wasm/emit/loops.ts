@@ -161,14 +161,23 @@ class Round {
     if (rest === 0) return
     this.at(full * this.step)
     const whole = Math.floor(rest / PART)
-    if (whole > 0) this.body(0, whole, null)
     const last = rest % PART
-    if (last > 0) {
-      const local = e.f.local('v128')
-      e.f.i32x4([-1, last > 1 ? -1 : 0, last > 2 ? -1 : 0, 0])
-      e.f.set(local)
-      this.body(whole, whole + 1, { locals: atPart(whole, local), prefix: last })
-      e.f.release('v128', local)
+    if (last === 0) {
+      this.body(0, whole, null)
+    } else {
+      // One pass over all parts, so that loops inside run once and keep all accumulators busy.
+      const { f } = e
+      const [all, some] = [f.local('v128'), f.local('v128')]
+      f.i32x4([-1, -1, -1, -1])
+      f.set(all)
+      f.i32x4([-1, last > 1 ? -1 : 0, last > 2 ? -1 : 0, 0])
+      f.set(some)
+      const parts = Array.from({ length: whole + 1 }, (_, part) => part)
+      const locals = parts.map((part) => (part < whole ? all : some))
+      const prefix = parts.map((part) => (part < whole ? PART : last))
+      this.body(0, whole + 1, { locals, prefix })
+      f.release('v128', all)
+      f.release('v128', some)
     }
     e.variables.delete(s.variable.id)
   }

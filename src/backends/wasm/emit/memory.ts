@@ -4,7 +4,7 @@ import { type Access, BYTES } from '../../../compiler/kernel/addresses.js'
 import type { MemoryType, Reg } from '../../../compiler/kernel/ir.js'
 import type { LaneMemoryOp, MemoryOp } from '../encode/opcodes.js'
 import { pushLaneDistances, scaleLanes } from './indices.js'
-import { halvesOf, type Lanes, type Of, PART, type State } from './state.js'
+import { halvesOf, isWhole, type Lanes, type Of, PART, type State } from './state.js'
 
 interface Instructions {
   readonly load: MemoryOp
@@ -189,7 +189,7 @@ function loadStrided(e: State, s: Of<'load'>, a: Access, part: number): void {
     loadScattered(e, s, a, part, null, 1)
     return
   }
-  const active = e.lanes?.mask?.prefix ?? PART
+  const active = e.lanes?.mask?.prefix?.[part] ?? PART
   const at = (lane: number): number => a.bytes + a.laneBytes * (PART * part + lane)
   const type = s.buffer.type
   if (type === 'u8') {
@@ -251,11 +251,11 @@ function addressesOf(
     scaleLanes(e, scale * BYTES[type])
     f.op('i32x4.add')
   }
-  if (e.lanes?.mask) {
+  if (e.lanes && !isWhole(e.lanes.mask, part)) {
     // Where a masked lane points is anybody's guess, and may lie outside memory.
     f.get(e.bases.get(a.pointer.buffer)!)
     f.op('i32x4.splat')
-    f.get(e.lanes.mask.locals[part]!)
+    f.get(e.lanes.mask!.locals[part]!)
     e.registers.selectLanes()
   }
   f.set(out)
@@ -310,10 +310,11 @@ function loadScattered(
 /** Pushes i32 bits of the lanes of a part that are to be stored; nothing if all of them are. */
 function pushStoreBits(e: State, lanes: Lanes, part: number, when: Reg | undefined): boolean {
   const { f } = e
-  if (when === undefined && !lanes.mask) return false
+  const mask = isWhole(lanes.mask, part) ? null : lanes.mask
+  if (when === undefined && !mask) return false
   if (when) e.registers.push(when, part)
-  if (lanes.mask) f.get(lanes.mask.locals[part]!)
-  if (when && lanes.mask) f.op('v128.and')
+  if (mask) f.get(mask.locals[part]!)
+  if (when && mask) f.op('v128.and')
   f.op('i32x4.bitmask')
   return true
 }
@@ -328,7 +329,7 @@ export function storeLanes(e: State, s: Of<'store' | 'scatter'>, part: number): 
   const wide = halvesOf(s.from.type) === 2
   if (s.op === 'store' && a.laneBytes === size && a.varying.length === 0) {
     const first = a.bytes + size * PART * part
-    const prefix = lanes.mask?.prefix ?? null
+    const prefix = lanes.mask?.prefix?.[part] ?? null
     if (when === undefined && (!lanes.mask || prefix !== null)) {
       storePrefix(e, s.from, type, () => pushPointer(e, a), first, part, prefix ?? PART)
       return
@@ -380,7 +381,7 @@ export function storeLanes(e: State, s: Of<'store' | 'scatter'>, part: number): 
 function storeStrided(e: State, from: Reg, type: MemoryType, a: Access, part: number): void {
   const { f, registers } = e
   const wide = halvesOf(from.type) === 2
-  const active = e.lanes?.mask?.prefix ?? PART
+  const active = e.lanes?.mask?.prefix?.[part] ?? PART
   for (let l = 0; l < active; l++) {
     pushPointer(e, a)
     registers.push(from, part, wide ? l >> 1 : 0)

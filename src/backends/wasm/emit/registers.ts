@@ -5,7 +5,7 @@ import type { Liveness } from '../../../compiler/kernel/liveness.js'
 import { operandsOf, resultOf, walk } from '../../../compiler/kernel/walk.js'
 import type { FunctionBody } from '../encode/function.js'
 import type { OpName, ValueType } from '../encode/opcodes.js'
-import { halvesOf, type Lanes, type Mask, PART } from './state.js'
+import { halvesOf, isWhole, type Lanes, type Mask, PART } from './state.js'
 
 export const SCALAR_TYPE: Record<RegType, ValueType> = {
   f32: 'f32',
@@ -108,7 +108,7 @@ export class Registers {
     home.locals[index] = local
     value()
     const mask = lanes?.mask ?? null
-    if (known !== undefined && mask !== null && home.mask !== mask) {
+    if (known !== undefined && mask !== null && home.mask !== mask && !isWhole(mask, part)) {
       this.f.get(known)
       this.pushMask(mask, part, half, halvesOf(r.type))
       this.selectLanes()

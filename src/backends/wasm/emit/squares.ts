@@ -11,7 +11,7 @@ type Store = Of<'store'>
 /** For each store of a square of a run without guards: the whole square. */
 export function findSquares(e: State, run: readonly Stmt[]): Map<Stmt, readonly Store[]> {
   const squares = new Map<Stmt, readonly Store[]>()
-  if (e.lanes?.mask) return squares
+  if (e.lanes?.mask && e.lanes.mask.prefix === null) return squares
   for (let i = 0; i + PART <= run.length; ) {
     const four = run.slice(i, i + PART)
     if (isSquare(e, four)) {

@@ -27,9 +27,13 @@ export const halvesOf = (type: RegType): number => (type === 'f64' || type === '
 export interface Mask {
   /** A v128 of all-ones lanes for each part under emission, by part. */
   readonly locals: readonly number[]
-  /** Set where the mask is the first n lanes, n known. */
-  readonly prefix: number | null
+  /** Set where the mask is the first n lanes of each part, n known: n by part. */
+  readonly prefix: readonly number[] | null
 }
+
+/** Whether all lanes of a part take part, as far as is known now. */
+export const isWhole = (mask: Mask | null, part: number): boolean =>
+  mask === null || mask.prefix?.[part] === PART
 
 /** The lanes of a vector loop for which statements are being emitted. */
 export interface Lanes {

@@ -25,7 +25,7 @@ import {
 } from './memory.js'
 import { constantScalar, convertScalar, setScalar } from './scalar.js'
 import { findSquares, storeSquare } from './squares.js'
-import { halvesOf, type Lanes, type Of, type State } from './state.js'
+import { halvesOf, isWhole, type Lanes, type Of, type State } from './state.js'
 
 type Rules = { readonly [Op in Stmt['op']]?: (e: State, s: Of<Op>, part: number) => void }
 
@@ -135,7 +135,7 @@ function emitRun(e: State, run: readonly Stmt[]): void {
   const squares = findSquares(e, run)
   const one = (s: Stmt, part: number): void => {
     const first = part === lanes.parts[0]
-    const square = squares.get(s)
+    const square = isWhole(lanes.mask, part) ? squares.get(s) : undefined
     if (square !== undefined) {
       // The four are stored together, when the last one's turn comes.
       if (s !== square.at(-1)) return
