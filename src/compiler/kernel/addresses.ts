@@ -60,19 +60,58 @@ type AccessStmt = Extract<Stmt, { op: 'load' | 'gather' | 'store' | 'scatter' }>
 const isAccess = (s: Stmt): s is AccessStmt =>
   s.op === 'load' || s.op === 'gather' || s.op === 'store' || s.op === 'scatter'
 
+/** An access's address, by how its parts change. */
+interface Parts {
+  /** The same for all lanes, or advancing with the loops. */
+  readonly terms: readonly Term[]
+  readonly varying: readonly Term[]
+  readonly laneBytes: number
+  readonly lanes: number
+  readonly near: boolean
+}
+
+interface Found {
+  readonly stmt: AccessStmt
+  readonly scope: Scope
+  /** The lowest constant distance of any lane. */
+  readonly low: number
+  readonly parts: Parts
+}
+
+interface Made {
+  readonly buffer: BufferDecl
+  readonly terms: readonly Term[]
+  readonly bias: number
+  readonly pointer: Pointer
+}
+
 /** A block of statements that runs again and again: the kernel's, or a loop's. */
 interface Scope {
   readonly parent: Scope | null
   readonly loop: Extract<Stmt, { op: 'for' | 'vector' }> | null
   readonly defines: Set<number>
-  readonly pointers: Map<string, Pointer>
+  /** Pointers made here, by hash. */
+  readonly pointers: Map<number, Made[]>
 }
 
-const keyOf = (buffer: BufferDecl, terms: readonly Term[], bias: number): string =>
-  `${buffer.id}|${bias}|${terms
-    .map((t) => `${t.variable.id}*${t.bytes}`)
-    .sort()
-    .join('+')}`
+/** A number that is equal for equal pointers, and seldom for others. */
+function hashOf(buffer: BufferDecl, terms: readonly Term[], bias: number): number {
+  let h = Math.imul(buffer.id + 1, 0x9e3779b1) ^ bias
+  for (const t of terms) h = Math.imul(h ^ t.variable.id, 0x85ebca6b) ^ t.bytes
+  return h | 0
+}
+
+function sameTerms(a: readonly Term[], b: readonly Term[]): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) {
+    if (a[i]!.variable.id !== b[i]!.variable.id || a[i]!.bytes !== b[i]!.bytes) return false
+  }
+  return true
+}
+
+/** Terms in one order, so that equal sums are seen to be equal. */
+const sorted = (terms: Term[]): Term[] =>
+  terms.length < 2 ? terms : terms.sort((a, b) => a.variable.id - b.variable.id)
 
 export function planAddresses(
   kernel: Kernel,
@@ -85,7 +124,7 @@ export function planAddresses(
   const accesses = new Map<Stmt, Access>()
   /** Position of the statement that defines a quotient or remainder. */
   const divisions = new Map<number, { stmt: Stmt; order: number }>()
-  const found: { stmt: AccessStmt; scope: Scope; low: number; high: number; key: string }[] = []
+  const found: Found[] = []
 
   const push = (map: Map<Stmt, Pointer[]>, s: Stmt, p: Pointer): void => {
     const list = map.get(s)
@@ -103,9 +142,11 @@ export function planAddresses(
     let scope = at
     while (scope.parent && !terms.some((t) => scope.defines.has(t.variable.id)))
       scope = scope.parent
-    const key = keyOf(buffer, terms, bias)
-    const known = scope.pointers.get(key)
-    if (known) return known
+    const hash = hashOf(buffer, terms, bias)
+    const alike = scope.pointers.get(hash)
+    for (const m of alike ?? []) {
+      if (m.buffer === buffer && m.bias === bias && sameTerms(m.terms, terms)) return m.pointer
+    }
     const make = (
       from: Pointer | null,
       extra: readonly Term[],
@@ -114,7 +155,10 @@ export function planAddresses(
       id = nextId++,
     ): Pointer => {
       const p = { id, buffer, from, terms: extra, bytes, step }
-      scope.pointers.set(key, p)
+      const made = { buffer, terms, bias, pointer: p }
+      const list = scope.pointers.get(hash)
+      if (list) list.push(made)
+      else scope.pointers.set(hash, [made])
       return p
     }
     const quotients = terms.filter(
@@ -159,16 +203,15 @@ export function planAddresses(
         scope.defines.add(s.variable.id)
       }
       if (isAccess(s)) {
-        const { terms, laneBytes, lanes, near } = split(s, scope)
+        const parts = split(s, scope)
+        const { laneBytes, lanes, near } = parts
         const c = s.at.constant * BYTES[s.buffer.type]
         const reach = near ? laneBytes * (lanes - 1) : 0
-        const key = `${keyOf(s.buffer, terms, 0)}|${scopeId(scope)}`
         found.push({
           stmt: s,
           scope,
           low: c + Math.min(0, reach),
-          high: c + Math.max(0, reach),
-          key,
+          parts,
         })
       }
       for (const inner of bodiesOf(s)) {
@@ -177,7 +220,7 @@ export function planAddresses(
       }
     }
   }
-  const split = (s: AccessStmt, scope: Scope) => {
+  const split = (s: AccessStmt, scope: Scope): Parts => {
     const size = BYTES[s.buffer.type]
     let laneBytes = 0
     let lanes = 1
@@ -189,17 +232,12 @@ export function planAddresses(
     }
     const all = s.at.terms.map((t) => ({ variable: t.variable, bytes: t.coefficient * size }))
     return {
-      terms: all.filter((t) => !varying.has(t.variable.id)),
+      terms: sorted(all.filter((t) => !varying.has(t.variable.id))),
       varying: all.filter((t) => varying.has(t.variable.id)),
       laneBytes,
       lanes,
       near: Math.abs(laneBytes) * (lanes - 1) <= LANE_REACH,
     }
-  }
-  const scopes = new Map<Scope, number>()
-  const scopeId = (s: Scope): number => {
-    if (!scopes.has(s)) scopes.set(s, scopes.size)
-    return scopes.get(s)!
   }
   const root: Scope = {
     parent: null,
@@ -210,23 +248,30 @@ export function planAddresses(
   visit(kernel.body, root)
 
   // … then pointers for clusters of accesses that are close together.
-  const groups = new Map<string, typeof found>()
+  const groups = new Map<number, Found[][]>()
   for (const a of found) {
-    const group = groups.get(a.key)
+    const hash = hashOf(a.stmt.buffer, a.parts.terms, 0)
+    const alike = groups.get(hash) ?? []
+    const group = alike.find(
+      ([b]) =>
+        b!.scope === a.scope &&
+        b!.stmt.buffer === a.stmt.buffer &&
+        sameTerms(b!.parts.terms, a.parts.terms),
+    )
     if (group) group.push(a)
-    else groups.set(a.key, [a])
+    else groups.set(hash, [...alike, [a]])
   }
-  for (const group of groups.values()) {
-    const sorted = [...group].sort((a, b) => a.low - b.low)
+  for (const group of [...groups.values()].flat()) {
+    const ascending = [...group].sort((a, b) => a.low - b.low)
     let bias = 0
     let end = Number.NEGATIVE_INFINITY
-    for (const { stmt, scope, low } of sorted) {
+    for (const { stmt, scope, low, parts } of ascending) {
       if (low > end) {
         // Small distances from the plain pointer need no pointer of their own.
         bias = low >= 0 && low < REACH ? 0 : low
         end = bias + REACH
       }
-      const { terms, varying: irregular, laneBytes, near } = split(stmt, scope)
+      const { terms, varying: irregular, laneBytes, near } = parts
       accesses.set(stmt, {
         pointer: pointer(stmt.buffer, terms, scope, bias),
         bytes: stmt.at.constant * BYTES[stmt.buffer.type] - bias,
@@ -251,5 +296,5 @@ function addTerms(a: readonly Term[], b: readonly Term[]): Term[] {
     if (same) same.bytes += t.bytes
     else out.push({ ...t })
   }
-  return out.filter((t) => t.bytes !== 0)
+  return sorted(out.filter((t) => t.bytes !== 0))
 }

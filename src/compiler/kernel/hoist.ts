@@ -1,9 +1,10 @@
-// Moves what every round of a loop would compute alike to before the loop: constants, loads of elements
-// that do not depend on the loop, index divisions, and arithmetic on these.
+// Moves what every round of a loop would compute alike to before the loop: constants (each value once),
+// loads of elements that do not depend on the loop, index divisions, and arithmetic on these.
 
 import type { Kernel, Reg, Stmt } from './ir.js'
 import { Ranges } from './ranges.js'
-import { affinesOf, mentions, operandsOf, resultOf, variableOf, walk, withBodies } from './walk.js'
+import { Renaming } from './rename.js'
+import { affinesOf, operandsOf, resultOf, walk } from './walk.js'
 
 type Loop = Extract<Stmt, { op: 'for' | 'vector' }>
 
@@ -19,60 +20,127 @@ const PURE: ReadonlySet<Stmt['op']> = new Set([
   'load',
 ])
 
+/** A list of statements under construction: the kernel's, a loop's body or a guard's branch. */
+interface Frame {
+  readonly out: Stmt[]
+  /** Set for a loop's body; a guard's branch is as far out as anything in it may move. */
+  readonly loop: Loop | null
+  /** Buffers stored to inside the loop, once somebody asks. */
+  written: Set<number> | null
+}
+
 /** The kernel with loop-invariant statements outside their loops. */
 export function hoistInvariants(kernel: Kernel): Kernel {
-  const ranges = new Ranges(kernel)
-  const assignments = new Map<number, number>()
-  walk(kernel.body, (s) => {
-    const dst = resultOf(s)
-    if (dst) assignments.set(dst.id, (assignments.get(dst.id) ?? 0) + 1)
-  })
-  const single = (r: Reg | null): boolean =>
-    r === null || (r.lanes === 0 && assignments.get(r.id) === 1)
+  return new Hoister(kernel).run()
+}
 
-  const process = (body: readonly Stmt[]): Stmt[] => body.flatMap(one)
-  const one = (s: Stmt): Stmt[] => {
-    // Innermost loops first, so that a statement can leave several loops.
-    const inner = withBodies(s, process)
-    if (inner.op !== 'for' && inner.op !== 'vector') return [inner]
-    const { before, body } = split(inner)
-    return [...before, { ...inner, body }]
+class Hoister {
+  private readonly ranges: Ranges
+  private readonly assignments = new Map<number, number>()
+  /** Open lists, outermost first, and in which of them a register or variable is defined. */
+  private readonly frames: Frame[] = []
+  private readonly registers = new Map<number, number>()
+  private readonly variables = new Map<number, number>()
+  /** The register that holds a constant, by type and value. */
+  private readonly constants = new Map<string, Reg>()
+  private readonly renaming = new Renaming()
+
+  constructor(private readonly kernel: Kernel) {
+    this.ranges = new Ranges(kernel)
+    walk(kernel.body, (s) => {
+      const dst = resultOf(s)
+      if (dst) this.assignments.set(dst.id, (this.assignments.get(dst.id) ?? 0) + 1)
+    })
   }
 
-  const split = (loop: Loop): { before: Stmt[]; body: Stmt[] } => {
-    const registers = new Set<number>()
-    const variables = new Set<number>([loop.variable.id])
+  run(): Kernel {
+    this.variables.set(this.kernel.chunk.id, 0)
+    const body = this.list(this.kernel.body, null)
+    return { ...this.kernel, body }
+  }
+
+  private list(body: readonly Stmt[], loop: Loop | null): Stmt[] {
+    const frame: Frame = { out: [], loop, written: null }
+    this.frames.push(frame)
+    if (loop) this.variables.set(loop.variable.id, this.frames.length - 1)
+    for (const s of body) this.statement(s)
+    this.frames.pop()
+    return frame.out
+  }
+
+  private statement(s: Stmt): void {
+    const here = this.frames.length - 1
+    if (s.op === 'for' || s.op === 'vector') {
+      const body = this.list(s.body, s)
+      this.frames[here]!.out.push({ ...s, body })
+      return
+    }
+    if (s.op === 'when') {
+      const body = this.list(s.body, null)
+      const out = { ...s, body }
+      if (s.otherwise) out.otherwise = this.list(s.otherwise, null)
+      this.frames[here]!.out.push(out)
+      return
+    }
+    const dst = resultOf(s)
+    const single = dst === null || (dst.lanes === 0 && this.assignments.get(dst.id) === 1)
+    if (s.op === 'const' && dst && single) {
+      this.constant(s)
+      return
+    }
+    const copy = this.renaming.registers.size > 0 ? this.renaming.simple(s) : s
+    const depth = single && PURE.has(s.op) ? this.outermost(copy, here) : here
+    this.frames[depth]!.out.push(copy)
+    if (dst && !this.registers.has(dst.id)) this.registers.set(dst.id, depth)
+    if (s.op === 'divide' || s.op === 'modulo') this.variables.set(s.variable.id, depth)
+  }
+
+  /** Constants go to the very start. */
+  private constant(s: Extract<Stmt, { op: 'const' }>): void {
+    const value = Object.is(s.value, -0) ? '-0' : String(s.value)
+    const key = `${s.dst.type}:${value}`
+    const known = this.constants.get(key)
+    if (known) {
+      this.renaming.registers.set(s.dst.id, known)
+      return
+    }
+    this.constants.set(key, s.dst)
+    this.registers.set(s.dst.id, 0)
+    this.frames[0]!.out.push(s)
+  }
+
+  /** The outermost list, no further out than the nearest guard, in which `s` can stand. */
+  private outermost(s: Stmt, here: number): number {
+    let depth = 0
+    for (const r of operandsOf(s)) {
+      // A register with lanes, or one that is assigned again, has its value only here.
+      if (r.lanes > 0 || this.assignments.get(r.id) !== 1) return here
+      depth = Math.max(depth, this.registers.get(r.id) ?? here)
+    }
+    for (const a of affinesOf(s)) {
+      for (const t of a.terms) depth = Math.max(depth, this.variables.get(t.variable.id) ?? here)
+    }
+    let at = here
+    while (at > depth) {
+      const frame = this.frames[at]!
+      if (!frame.loop) break
+      // A load moves only to where it is sure to be executed, and past no store to its buffer.
+      if (s.op === 'load') {
+        if (s.buffer.access !== 'read' && this.writtenIn(frame).has(s.buffer.id)) break
+        if (!this.ranges.runs(frame.loop)) break
+      }
+      at--
+    }
+    return at
+  }
+
+  private writtenIn(frame: Frame): Set<number> {
+    if (frame.written) return frame.written
     const written = new Set<number>()
-    walk(loop.body, (s) => {
-      const dst = resultOf(s)
-      if (dst) registers.add(dst.id)
-      const v = variableOf(s)
-      if (v) variables.add(v.id)
+    walk(frame.loop!.body, (s) => {
       if (s.op === 'store' || s.op === 'scatter') written.add(s.buffer.id)
     })
-    const runs = ranges.runs(loop)
-    const before: Stmt[] = []
-    const body: Stmt[] = []
-    for (const s of loop.body) {
-      const invariant =
-        PURE.has(s.op) &&
-        single(resultOf(s)) &&
-        operandsOf(s).every((r) => r.lanes === 0 && !registers.has(r.id)) &&
-        affinesOf(s).every((a) => !mentions(a, variables)) &&
-        // A load moves only to where it is sure to be executed, and past no store to its buffer.
-        (s.op !== 'load' || (runs && !written.has(s.buffer.id)))
-      if (!invariant) {
-        body.push(s)
-        continue
-      }
-      before.push(s)
-      const dst = resultOf(s)
-      if (dst) registers.delete(dst.id)
-      const v = variableOf(s)
-      if (v) variables.delete(v.id)
-    }
-    return { before, body }
+    frame.written = written
+    return written
   }
-
-  return { ...kernel, body: process(kernel.body) }
 }

@@ -11,6 +11,11 @@ export interface Interval {
   readonly end: number
 }
 
+interface Region {
+  readonly start: number
+  end: number
+}
+
 export interface Liveness {
   /** Position of each statement. A loop's or guard's own end has the position in `ends`. */
   readonly positions: ReadonlyMap<Stmt, number>
@@ -21,19 +26,25 @@ export interface Liveness {
 export function livenessOf(kernel: Kernel): Liveness {
   const positions = new Map<Stmt, number>()
   const ends = new Map<Stmt, number>()
-  const registers = new Map<number, { start: number; end: number }>()
-  const regions: { start: number; end: number }[] = []
+  const registers = new Map<number, { start: number; end: number; region: Region | null }>()
+  /** Open loops and guards, outermost first. */
+  const regions: Region[] = []
   let position = 0
 
-  const uses: {
-    id: number
-    position: number
-    regions: readonly { start: number; end: number }[]
-  }[] = []
   const touch = (id: number): void => {
-    const known = registers.get(id)
-    if (!known) registers.set(id, { start: position, end: position })
-    uses.push({ id, position, regions: [...regions] })
+    let r = registers.get(id)
+    if (!r) {
+      r = { start: position, end: position, region: null }
+      registers.set(id, r)
+      return
+    }
+    r.end = position
+    // Made before a loop and touched in it: alive until the outermost such loop or guard ends.
+    for (const region of regions) {
+      if (region.start <= r.start) continue
+      r.region = region
+      break
+    }
   }
   const visit = (body: readonly Stmt[]): void => {
     for (const s of body) {
@@ -44,7 +55,7 @@ export function livenessOf(kernel: Kernel): Liveness {
       if (dst) touch(dst.id)
       const inner = bodiesOf(s)
       if (inner.length === 0) continue
-      const region = { start: position, end: Number.POSITIVE_INFINITY }
+      const region = { start: position, end: position }
       regions.push(region)
       for (const b of inner) visit(b)
       position++
@@ -54,12 +65,6 @@ export function livenessOf(kernel: Kernel): Liveness {
     }
   }
   visit(kernel.body)
-  for (const use of uses) {
-    const r = registers.get(use.id)!
-    r.end = Math.max(r.end, use.position)
-    // Made before a loop and touched in it: alive until the outermost such loop or guard ends.
-    const outermost = use.regions.find((l) => l.start > r.start)
-    if (outermost) r.end = Math.max(r.end, outermost.end)
-  }
+  for (const r of registers.values()) if (r.region) r.end = Math.max(r.end, r.region.end)
   return { positions, ends, registers }
 }

@@ -35,6 +35,12 @@ export class Renaming {
     return variable
   }
 
+  /** A copy of a statement without others inside, which keeps the variable it defines. */
+  simple(s: Stmt): Stmt {
+    if (s.op !== 'divide' && s.op !== 'modulo') return this.statement(s)
+    return { ...s, value: this.affine(s.value) }
+  }
+
   private statement(s: Stmt): Stmt {
     switch (s.op) {
       case 'const':

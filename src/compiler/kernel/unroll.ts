@@ -8,6 +8,17 @@ import { resultOf, walk, withBodies } from './walk.js'
 
 /** The kernel without `unroll` loops of constant bounds. */
 export function unrollLoops(kernel: Kernel): Kernel {
+  let loops = false
+  let guards = false
+  walk(kernel.body, (s) => {
+    if (s.op === 'for' && s.unroll) loops = true
+    if (s.op === 'when') guards = true
+  })
+  const flat = loops ? expandLoops(kernel) : kernel
+  return guards ? dropGuards(flat) : flat
+}
+
+function expandLoops(kernel: Kernel): Kernel {
   let next = 0
   /** In how many statements of the whole kernel a register is assigned. */
   const assignments = new Map<number, number>()
@@ -43,8 +54,7 @@ export function unrollLoops(kernel: Kernel): Kernel {
     }
     return out
   }
-  const unrolled = { ...kernel, body: expand(kernel.body) }
-  return dropGuards(unrolled)
+  return { ...kernel, body: expand(kernel.body) }
 }
 
 /** Replaces guards that always or never hold by the branch that is taken. */

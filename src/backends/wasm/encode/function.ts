@@ -122,7 +122,8 @@ export class FunctionBody {
 
   /** A shuffle of 32-bit lanes: numbers 0-3 of the first operand and 4-7 of the second. */
   shuffle32(lanes: readonly [number, number, number, number]): void {
-    this.shuffle(lanes.flatMap((l) => [4 * l, 4 * l + 1, 4 * l + 2, 4 * l + 3]))
+    this.opcode(SPECIAL.shuffle)
+    for (const l of lanes) for (let i = 4 * l; i < 4 * l + 4; i++) this.code.byte(i)
   }
 
   i32(value: number): void {

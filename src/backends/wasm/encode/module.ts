@@ -12,7 +12,7 @@ export class ModuleBuilder {
   private readonly types: string[] = []
   private readonly typeBytes: Uint8Array[] = []
   private readonly functions: { type: number; code: Uint8Array }[] = []
-  private readonly byCode = new Map<string, number>()
+  private readonly byCode = new Map<number, readonly number[]>()
   private readonly exports: { name: string; index: number }[] = []
 
   /** @param shared whether the memory is shared among threads */
@@ -22,12 +22,15 @@ export class ModuleBuilder {
   add(body: FunctionBody): number {
     const type = this.typeOf(body.signature)
     const code = body.finish()
-    const key = `${type}:${latin1(code)}`
-    const known = this.byCode.get(key)
-    if (known !== undefined) return known
+    const key = hash(code)
+    const alike = this.byCode.get(key) ?? []
+    for (const index of alike) {
+      const f = this.functions[index]!
+      if (f.type === type && equal(f.code, code)) return index
+    }
     const index = this.functions.length
     this.functions.push({ type, code })
-    this.byCode.set(key, index)
+    this.byCode.set(key, [...alike, index])
     return index
   }
 
@@ -96,11 +99,12 @@ export class ModuleBuilder {
   }
 }
 
-/** Bytes as a string with a character a byte, for keys. */
-function latin1(bytes: Uint8Array): string {
-  let text = ''
-  for (let i = 0; i < bytes.length; i += 4096) {
-    text += String.fromCharCode(...bytes.subarray(i, i + 4096))
-  }
-  return text
+/** A hash of bytes (FNV-1a). */
+function hash(bytes: Uint8Array): number {
+  let h = 0x811c9dc5
+  for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i]!, 0x01000193)
+  return h
 }
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((x, i) => x === b[i])

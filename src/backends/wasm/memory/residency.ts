@@ -5,6 +5,7 @@ import { allocate, DTYPES, type DType, type TypedArray } from '../../../base/dty
 import { OutOfMemoryError } from '../../../base/errors.js'
 import type { Device } from '../../device.js'
 import type { Residence, Storage } from '../../storage.js'
+import { garbageCollector } from '../node.js'
 import { Heap } from './heap.js'
 import type { LinearMemory } from './linear.js'
 
@@ -16,6 +17,8 @@ export class Block implements Residence {
   /** Elements saved on eviction, for the storage to collect. */
   saved: TypedArray | null = null
   pinned = false
+  /** The storage, of a block that has the only copy of its elements. */
+  owner: WeakRef<Storage> | null = null
   /** The run that uses it now or used it last. */
   run = 0
 
@@ -32,6 +35,8 @@ export class Block implements Residence {
 
 /** Unpinned blocks are evicted when they exceed this. */
 const BUDGET = 1 << 30
+/** Results beyond this many bytes make us look which of them are dead. */
+const SWEEP = 256 << 20
 /** Inputs that were used once only get this much, so that a stream of batches stays in the cache. */
 const ONCE_BUDGET = 32 << 20
 /** Host arrays up to this size share buffers. */
@@ -48,6 +53,9 @@ export class Residency {
   private run = 0
   private slab = new ArrayBuffer(0)
   private slabUsed = 0
+  /** Bytes of results at which to collect garbage next. */
+  private sweepAt = SWEEP
+  private collector: (() => void) | null | undefined
   private readonly dead = new FinalizationRegistry<Block>((block) => this.drop(block))
 
   constructor(
@@ -207,9 +215,25 @@ export class Residency {
     }
     this.queue(queue, block)
     // Results exist nowhere else; cached inputs are not worth a finalizer.
-    if (queue === this.kept) this.dead.register(storage, block)
+    if (queue === this.kept) {
+      this.dead.register(storage, block)
+      block.owner = new WeakRef(storage)
+      if (this.keptBytes > Math.min(this.sweepAt, this.budget)) this.sweep()
+    }
     this.trim(this.once, ONCE_BUDGET)
     this.trim(this.kept, this.budget)
+  }
+
+  /** Frees results that nobody can reach any more, without waiting for finalizers. */
+  private sweep(): void {
+    if (this.collector === undefined) this.collector = garbageCollector()
+    if (this.collector === null) return
+    this.collector()
+    for (const block of this.kept) {
+      if (block.owner !== null && block.owner.deref() === undefined) this.drop(block)
+    }
+    // Not again until there is as much new as there is old, however much is alive.
+    this.sweepAt = Math.max(SWEEP, 2 * this.keptBytes)
   }
 
   private trim(queue: Set<Block>, budget: number): void {
