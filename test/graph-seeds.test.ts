@@ -2,6 +2,7 @@
 
 import {
   ClosedError,
+  currentDeviceName,
   DTypeError,
   FailedPreconditionError,
   FeedError,
@@ -121,24 +122,24 @@ describe('softmax regression', () => {
   test.skipIf(digits === null)('learns real digits', { timeout: 120_000 }, () => {
     manualSeed(2)
     const { train, test: held } = digits!
+    // The reference device is a hundred times slower: there, a few digits have to do.
+    const slow = currentDeviceName() === 'reference'
+    const count = slow ? 2000 : train.count
     const net = softmaxRegression()
     using session = new Session(net.g)
     session.run(net.init)
-    const score = () =>
-      session.run({ loss: net.loss, accuracy: net.accuracy }, { feed: { x: held.x, y: held.y } })
+    const all = { feed: held.slice(0, slow ? 500 : held.count) }
+    const score = () => session.run({ loss: net.loss, accuracy: net.accuracy }, all)
     const before = score()
-    for (let epoch = 0; epoch < 4; epoch++) {
-      for (let i = 0; i < train.count; i += 100) {
-        const feed = {
-          x: train.x.subarray(i * 784, (i + 100) * 784),
-          y: train.y.subarray(i * 10, (i + 100) * 10),
-        }
-        session.run(net.optimizer, { feed })
+    for (let epoch = 0; epoch < (slow ? 4 : 5); epoch++) {
+      for (let i = 0; i < count; i += 100) {
+        session.run(net.optimizer, { feed: train.slice(i, i + 100) })
       }
     }
     const after = score()
+    expect(net.W.size + net.b.size).toBe(7850)
     expect(before.accuracy.item()).toBeLessThan(0.3)
-    expect(after.accuracy.item()).toBeGreaterThan(before.accuracy.item() + 0.3)
+    expect(after.accuracy.item()).toBeGreaterThan(slow ? 0.5 : 0.88)
     expect(after.loss.item()).toBeLessThan(before.loss.item() / 2)
   })
 

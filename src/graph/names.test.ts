@@ -21,6 +21,7 @@ describe('Names', () => {
     expect(names.within('layer', () => names.within('sub', inner))).toBe('layer/sub/w')
     expect(names.within('layer', inner)).toBe('layer_1/w')
     expect(names.unique('w')).toBe('w')
+    expect(names.within('layer', () => names.unique('/layer/w'))).toBe('layer/w')
   })
 
   test('lets one operation have the name of a scope', () => {

@@ -15,9 +15,10 @@ export class Names {
 
   /**
    * A name in the current scope that no other operation has. `scope/`, with the slash that `within` gives
-   * it, is the name of the scope itself, for one operation.
+   * it, is the name of the scope itself, for one operation; `/a/b` is counted from outside of all scopes.
    */
   unique(base: string): string {
+    if (base.startsWith('/')) return this.claim(base.slice(1))
     if (this.scopes.delete(base)) return base.slice(0, -1)
     if (!VALID.test(base)) {
       throw new ValueError('name', 'letters, digits and . _ - / in a name', JSON.stringify(base))

@@ -250,6 +250,34 @@ describe('random tensors', () => {
   })
 })
 
+test('a closed session frees what it held', async () => {
+  const used = () => process.memoryUsage().arrayBuffers + process.memoryUsage().external
+  const settle = async () => {
+    for (let i = 0; i < 3; i++) {
+      globalThis.gc?.()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+  const g = new Graph()
+  const v = g.variable(g.ones([256, 1024]), { name: 'v' })
+  const more = v.assignAdd(1)
+  const once = () => {
+    using session = new Session(g)
+    session.run(v.initializer)
+    session.run([more, more.sum()])
+  }
+  for (let i = 0; i < 5; i++) once()
+  await settle()
+  const before = used()
+  for (let i = 0; i < 60; i++) {
+    once()
+    if (i % 10 === 0) await settle()
+  }
+  await settle()
+  // Sixty sessions held 60 MiB of values at least.
+  expect(used() - before).toBeLessThan(16 * 2 ** 20)
+})
+
 test('a closed session refuses to run', () => {
   const { y, session } = sums()
   session.close()

@@ -155,7 +155,9 @@ const tensorOf = (storage: Storage, shape: StaticShape): Tensor => wrap(storedNo
 const copyOf = (storage: Storage): Storage => Storage.of(storage.dtype, storage.read().slice())
 
 function freshStorage({ dtype, size }: GraphVariable): Storage {
-  return new Storage(dtype, size, null)
+  const storage = new Storage(dtype, size, null)
+  storage.pinned = true
+  return storage
 }
 
 const newCell = (variable: GraphVariable, value: Storage): Cell =>

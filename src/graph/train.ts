@@ -85,7 +85,7 @@ function rateNode(rate: Rate, { dtype }: Tensor): Node {
 /** State beside a variable: zeros of its shape, not trained. */
 const slot = (graph: Graph, variable: GraphVariable, name: string): GraphVariable =>
   graph.variable(graph.zeros(variable.shape, { dtype: variable.dtype }), {
-    name: `${variable.op.name}/${name}`,
+    name: `/${variable.op.name}/${name}`,
     trainable: false,
   })
 

@@ -65,7 +65,7 @@ export class GraphVariable extends GraphTensor {
     this.trainable = trainable
     this.initialValue = initial
     owner.source('VariableV2', options.name ?? 'Variable', this)
-    this.initializer = this.changed('set', initial, `${this.op.name}/Assign`).op
+    this.initializer = this.changed('set', initial, `/${this.op.name}/Assign`).op
   }
 
   /** Its shape has no open sizes. */

