@@ -13,19 +13,12 @@ import {
   setPointersAfter,
 } from './indices.js'
 import { combineLanes, convertLanes, setLanes } from './lanewise.js'
+import { gatherLanes, gatherScalar, loadLanes, loadScalar, loadUniform } from './loads.js'
 import { emitFor, emitVector, emitWhen } from './loops.js'
-import {
-  gatherLanes,
-  gatherScalar,
-  loadLanes,
-  loadScalar,
-  loadUniform,
-  storeLanes,
-  storeScalar,
-} from './memory.js'
 import { constantScalar, convertScalar, setScalar } from './scalar.js'
 import { findSquares, storeSquare } from './squares.js'
 import { halvesOf, isWhole, type Lanes, type Of, type State } from './state.js'
+import { storeLanes, storeScalar } from './stores.js'
 
 type Rules = { readonly [Op in Stmt['op']]?: (e: State, s: Of<Op>, part: number) => void }
 
