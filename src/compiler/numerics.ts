@@ -4,8 +4,6 @@
 // never depends on threads, fusion, layout or target: a schedule may only choose among loops that give
 // the same bits. This file is about reductions; contract/numerics.ts does for dot and conv.
 
-import type { DType } from '../base/dtype.js'
-
 /**
  * Dot products and convolutions run through the contracted index in blocks of about this many terms:
  * within a block, one chain of fma from zero in index order; block sums are added in block order.
@@ -67,7 +65,7 @@ const SHORTEST_BLOCK = 64
 const LONGEST_BLOCK = 1024
 
 /** How a reduction over these segments adds. Integers and max/min give the same in any order. */
-export function reductionOrder(segments: readonly Segment[], _dtype: DType): ReductionOrder {
+export function reductionOrder(segments: readonly Segment[]): ReductionOrder {
   let reduced = 1
   let kept = 1
   let first = 0

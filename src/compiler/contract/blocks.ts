@@ -15,14 +15,21 @@ export interface Block {
   readonly sizes: readonly Bound[]
   /** The same, with the largest the range can be. */
   readonly most: readonly number[]
-  /** Elements in the block. */
-  readonly length: Bound
   /** Where the block begins along each axis of K. */
   readonly origin: readonly Affine[]
   /** Coordinates along all axes of K, of a place in the block. */
   at(local: readonly Affine[]): Affine[]
   /** The place's position in the block, last axis fastest. */
   flat(local: readonly Affine[]): Affine
+  /** The fewest loops that run over the block, where axis i of K may follow axis i - 1 as one with it. */
+  walk(follows: readonly boolean[]): Walk
+}
+
+/** Loops over a block, each over one or several axes that count as one. */
+export interface Walk {
+  readonly sizes: readonly Bound[]
+  /** A place as coordinates along the block's own axes. */
+  local(at: readonly Affine[]): Affine[]
 }
 
 /** Most elements of a block. */
@@ -53,11 +60,27 @@ export function forBlocks(
       number,
       sizes: [clipped(1), ...inner.map((n) => affine(n))],
       most,
-      length: clipped(product(inner)),
       origin,
       at: (local) =>
         origin.slice(0, contract.length).map((o, i) => (i < axis ? o : plus(o, local[i - axis]!))),
       flat: (local) => local.reduce((sum, l, i) => plus(times(sum, most[i]!), l), affine(0)),
+      walk: (follows) => {
+        // A run of axes takes its coordinate at its last axis.
+        const runs: { last: number; behind: number; first: boolean }[] = []
+        for (const [i, size] of most.entries()) {
+          const run = runs.at(-1)
+          if (run === undefined || !follows[axis + i]) {
+            runs.push({ last: i, behind: i === 0 ? 1 : size, first: i === 0 })
+          } else {
+            run.last = i
+            run.behind *= size
+          }
+        }
+        return {
+          sizes: runs.map((r) => (r.first ? clipped(r.behind) : affine(r.behind))),
+          local: (at) => most.map((_, i) => at[runs.findIndex((r) => r.last === i)] ?? affine(0)),
+        }
+      },
     })
   }
   if (blocks === 1) {

@@ -15,9 +15,14 @@ export interface Tile {
   readonly lanes: number
 }
 
-/** Native lanes of one register for a type. */
+/** Fewest lanes a vector loop has: emitters cut vectors into parts of this many. */
+const LEAST_LANES = 4
+
+/** Lanes of one register for a type, as far as vector loops can be that narrow. */
 export const nativeLanes = (target: Target, type: RegType): number =>
-  type === 'f64' || type === 'i64' ? Math.max(1, target.nativeLanes / 2) : target.nativeLanes
+  type === 'f64' || type === 'i64'
+    ? Math.max(Math.min(LEAST_LANES, target.nativeLanes), target.nativeLanes / 2)
+    : target.nativeLanes
 
 export const roundUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit
 
@@ -86,8 +91,8 @@ export type Contiguous = 'free' | 'contract' | 'neither'
 export interface FactorShape {
   readonly probe: Probe
   readonly contiguous: Contiguous
-  /** Whether all of a block of K is one axis with one stride. */
-  readonly flat: boolean
+  /** Whether axis i of K and the one before it have one stride, so that a loop may take both. */
+  readonly follows: readonly boolean[]
   /** Elements of the innermost run of K with one stride. */
   readonly run: number
   /** A single load an element. */
@@ -103,18 +108,16 @@ export function shapeOf(p: Product, side: 'left' | 'right'): FactorShape {
     sizes.length > 0 && (Math.abs(probe.stride(end - 1) ?? 0) === 1 || sizes.at(-1) === 1)
   const contract = free + p.contract.length
   const { axis } = p.numerics
-  let run = 1
-  let from = p.contract.length
-  const follows = (i: number): boolean =>
-    i === p.contract.length || probe.merges(free + i - 1, free + i, p.contract[i]!)
-  while (from > axis && follows(from)) run *= p.contract[--from]!
-  const flat = from <= axis
+  const follows = p.contract.map((size, i) => i === 0 || probe.merges(free + i - 1, free + i, size))
+  let from = p.contract.length - 1
+  let run = p.contract.at(-1) ?? 1
+  while (from > axis && follows[from]) run *= p.contract[--from]!
   const contiguous = last(contract, p.contract)
     ? 'contract'
     : last(free, factor.free)
       ? 'free'
       : 'neither'
-  return { probe, contiguous, flat, run, plain: probe.plain }
+  return { probe, contiguous, follows, run, plain: probe.plain }
 }
 
 /** Cycles an element takes that is packed against the grain of memory. */
@@ -179,7 +182,7 @@ export function layOutRows(p: Product, f: FactorShape, columns: number, tile: Ti
 export function packLanes(p: Product, f: FactorShape, rows: number, tile: Tile): boolean {
   const tiles = Math.ceil(rows / tile.rows)
   if (f.contiguous !== 'free') return true
-  if (!f.plain || !f.flat) return tiles > 1
+  if (!f.plain || f.run < SHORT_RUN) return tiles > 1
   const length = blockLength(p.numerics, p.contract)
   const stride = Math.abs(f.probe.stride(f.probe.coords.length - 1) ?? 0)
   const aliased = stride % 1024 === 0 && length > 8

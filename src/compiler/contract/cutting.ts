@@ -47,7 +47,7 @@ export function cut(e: Extent, tile: Tile, target: Target): Cutting {
     (e.batch * e.parts * Math.ceil(e.rows / chunkRows) * Math.ceil(e.columns / chunkColumns))
   // Cutting columns repeats no packing, so it comes first; two tiles a chunk are left at least.
   chunkColumns = divide(chunkColumns, tile.lanes, missing())
-  chunkRows = divide(chunkRows, tile.rows, missing())
+  if (missing() >= 2) chunkRows = divide(chunkRows, tile.rows, missing())
   const rowChunks = Math.ceil(e.rows / chunkRows)
   const columnChunks = Math.ceil(e.columns / chunkColumns)
   const alone = rowChunks * columnChunks > 1

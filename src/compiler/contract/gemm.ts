@@ -5,7 +5,7 @@
 // pass by, and the rows' operand of the chunk stays in the second. The innermost two loops are the
 // micro-kernel's.
 
-import { affine, ofVar, plus, times } from '../kernel/affine.js'
+import { ofVar, plus, times } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
 import {
   KernelAssembly,
@@ -44,10 +44,11 @@ export function lowerProduct(unmerged: Product, ctx: LoweringContext): KernelCal
   const calls: KernelCall[] = []
   const rows = shapeOf(p, 'left')
   if (!layOutRows(p, rows, product(p.right.free), tile)) {
-    return [...calls, ...tiledProduct(p, rows.flat, tile, ctx)]
+    return tiledProduct(p, rows.follows, tile, ctx)
   }
   const ready = layOut(p, rows, ctx, calls)
-  return [...calls, ...tiledProduct(ready, true, tile, ctx)]
+  const follows = p.contract.map(() => true)
+  return [...calls, ...tiledProduct(ready, follows, tile, ctx)]
 }
 
 /** Where the lanes' operand of a panel comes from. */
@@ -56,12 +57,12 @@ type PanelSource =
   | { readonly from: 'scratch' }
   | { readonly from: 'ahead'; readonly panel: ReturnType<typeof packAhead> }
 
-/** Rows a chunk must have for packing its panels anew in every chunk. */
+/** Rows a chunk must have for packing its panels anew in every chunk. (Patches, which overlap, always are.) */
 const PACK_IN_CHUNK_ROWS = 96
 
 function tiledProduct(
   p: Product,
-  rowsFlat: boolean,
+  rowsFollow: readonly boolean[],
   tile: Tile,
   ctx: LoweringContext,
 ): KernelCall[] {
@@ -80,7 +81,7 @@ function tiledProduct(
   const lanes = shapeOf(p, 'right')
   const source: PanelSource = !packLanes(p, lanes, extent.rows, tile)
     ? { from: 'operand' }
-    : c.rowChunks === 1 || c.chunkRows >= PACK_IN_CHUNK_ROWS
+    : c.rowChunks === 1 || c.chunkRows >= PACK_IN_CHUNK_ROWS || p.right.free.length > 1
       ? { from: 'scratch' }
       : { from: 'ahead', panel: packAhead(p, lanes, tile.lanes, ctx, calls) }
 
@@ -118,7 +119,7 @@ function tiledProduct(
     unit: 1,
     at: batchChunk,
   }
-  const emitter = new ChunkEmitter(k, p, ctx, c, rowsFlat, lanes, source, rowSpan, columnSpan)
+  const emitter = new ChunkEmitter(k, p, ctx, c, rowsFollow, lanes, source, rowSpan, columnSpan)
   const partial = parts > 1 ? new Parts(p, ctx) : null
   repeat(k, 'batch', spanLength(batchSpan), (i) => {
     emitter.emit(part, plus(spanStart(batchSpan), i), blocks > 1 || parts > 1, partial)
@@ -138,7 +139,7 @@ class ChunkEmitter {
     private readonly p: Product,
     private readonly ctx: LoweringContext,
     private readonly c: Cutting,
-    private readonly rowsFlat: boolean,
+    private readonly rowsFollow: readonly boolean[],
     private readonly lanes: FactorShape,
     private readonly source: PanelSource,
     private readonly rowSpan: Span,
@@ -218,30 +219,29 @@ class ChunkEmitter {
   ): void {
     const { k, p, c } = this
     const rows = Array.from({ length: height }, (_, i) => unflatten(k, plus(row, i), p.left.free))
-    // One loop over K where both operands walk a block as one axis, else a loop an axis.
-    const flat = this.rowsFlat && (packed !== null || this.lanes.flat)
-    const inner = block.sizes.length - 1
-    const local = (at: Affine[]): Affine[] =>
-      flat ? [...Array.from({ length: inner }, () => affine(0)), at[0]!] : at
+    // As few loops over K as the operands' strides allow; packed panels follow any.
+    const walk = block.walk(
+      this.rowsFollow.map((follows, i) => follows && (packed !== null || this.lanes.follows[i]!)),
+    )
     microKernel(k, {
       type: this.type,
       lanes: roundUp(width, nativeLanes(this.ctx.target, this.type)),
       count: width,
       splats: height,
       vectors: 1,
-      depth: flat ? [block.length] : block.sizes,
-      splat: (i, at) => p.left.read(k, batch, rows[i]!, block.at(local(at))),
+      depth: walk.sizes,
+      splat: (i, at) => p.left.read(k, batch, rows[i]!, block.at(walk.local(at))),
       vector: (_, lane, at) =>
         packed === null
           ? p.right.read(
               k,
               batch,
               unflatten(k, plus(column, lane), p.right.free),
-              block.at(local(at)),
+              block.at(walk.local(at)),
             )
           : k.load(
               packed.buffer,
-              plus(plus(packed.base, times(flat ? at[0]! : block.flat(at), c.tile.lanes)), lane),
+              plus(plus(packed.base, times(block.flat(walk.local(at)), c.tile.lanes)), lane),
             ),
       done: (i, _, lane, sum) => {
         if (sums !== null) {

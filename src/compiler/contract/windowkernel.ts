@@ -27,11 +27,11 @@ export function tiledWindows(c: Patches, tiling: WindowTiling, ctx: LoweringCont
   // The kernel's elements are splats, walked once a tile; packed windows want its K as one axis.
   const shape = shapeOf(asProduct(c), 'left')
   let source = c
-  let flat = shape.plain && shape.flat
-  if (tiling.mode === 'packed' && !(flat && shape.contiguous === 'contract')) {
+  let follows = shape.follows
+  if (tiling.mode === 'packed' && !(shape.plain && follows.every((f) => f))) {
     const { left } = layOut(asProduct(c), shape, ctx, calls)
     source = { ...c, kernel: (k, g, f, at) => left.read(k, [g], [f], at) }
-    flat = true
+    follows = follows.map(() => true)
   }
   const cut = cutWindows(c, tiling, ctx.target)
   const partial = c.numerics.parts > 1 ? new Parts(asProduct(c), ctx) : null
@@ -50,7 +50,7 @@ export function tiledWindows(c: Patches, tiling: WindowTiling, ctx: LoweringCont
     lines: { ...cut.lines, at: l! },
     columns: { ...cut.columns, at: w! },
   }
-  new WindowEmitter(k, source, tiling, ctx, flat, partial, at).emit()
+  new WindowEmitter(k, source, tiling, ctx, follows, partial, at).emit()
   calls.push(k.call())
   if (partial !== null) calls.push(partial.combine())
   return calls
@@ -130,7 +130,7 @@ class WindowEmitter {
     private readonly c: Patches,
     private readonly tiling: WindowTiling,
     private readonly ctx: LoweringContext,
-    private readonly flat: boolean,
+    private readonly kernelFollows: readonly boolean[],
     private readonly partial: Parts | null,
     private readonly at: Place,
   ) {
@@ -212,9 +212,7 @@ class WindowEmitter {
     const { k, c, at, tile } = this
     const positions = u.images * u.lines * u.columns
     const span = { total: positions, chunk: positions, chunks: 1, unit: tile.lanes, at: affine(0) }
-    const inner = block.sizes.length - 1
-    const local = (place: Affine[]): Affine[] =>
-      this.flat ? [...Array.from({ length: inner }, () => affine(0)), place[0]!] : place
+    const walk = block.walk(this.kernelFollows)
     forTiles(k, 'panel', span, (_, start, width) => {
       forTiles(k, 'feature', at.features, (_i, feature, height) => {
         microKernel(k, {
@@ -223,10 +221,10 @@ class WindowEmitter {
           count: width,
           splats: height,
           vectors: 1,
-          depth: this.flat ? [block.length] : block.sizes,
-          splat: (i, place) => c.kernel(k, at.group, plus(feature, i), block.at(local(place))),
+          depth: walk.sizes,
+          splat: (i, place) => c.kernel(k, at.group, plus(feature, i), block.at(walk.local(place))),
           vector: (_j, lane, place) => {
-            const step = this.flat ? place[0]! : block.flat(place)
+            const step = block.flat(walk.local(place))
             return k.load(patches, plus(plus(times(step, this.stride), start), lane))
           },
           done: (i, _j, lane, sum) => {

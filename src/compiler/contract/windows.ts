@@ -52,6 +52,8 @@ const UNIT_POSITIONS = 192
 
 /** Cycles of copying one register's worth of patches, loops included. */
 const COPY_COST = 1.7
+/** Cycles of clearing, adding to, and handing on one register's worth of sums. */
+const WAIT_COST = 8
 /**
  * Elements of the kernel's window up to which a tile writes them out, and statements up to which. Only
  * for targets whose registers this compiler allocates: V8 spills what is written out (a third of the
@@ -75,34 +77,41 @@ interface Costed {
 function packedTiling(c: Patches, target: Target): Costed {
   const type = REGISTER_TYPE[c.dtype]
   const native = nativeLanes(target, type)
-  const unit = packedUnit(c, target)
-  const positions = unit.images * unit.lines * unit.columns
-  const tile = chooseTile(c.features, positions, target, type)
-  const units = (c.images * linesOf(c) * columnsOf(c)) / positions
-  const vectors = unit.images * unit.lines * Math.ceil(unit.columns / native)
-  const cost = units * (tiledCost(c.features, positions, tile, native) + COPY_COST * vectors)
-  return { cost, tiling: { mode: 'packed', unit, tile } }
+  let best: Costed | null = null
+  for (const unit of packedUnits(c, target)) {
+    const positions = unit.images * unit.lines * unit.columns
+    const tile = chooseTile(c.features, positions, target, type)
+    const units = (c.images * linesOf(c) * columnsOf(c)) / positions
+    const copied = unit.images * unit.lines * Math.ceil(unit.columns / native)
+    // Across images a tile's lanes are not neighbours in the output: its sums wait in memory.
+    const waiting = unit.images > 1 ? (WAIT_COST * c.features * positions) / native : 0
+    const cost =
+      units *
+      (tiledCost(c.features, positions, tile, native) +
+        COPY_COST * copied +
+        waiting / product(c.contract))
+    if (best === null || cost < best.cost) best = { cost, tiling: { mode: 'packed', unit, tile } }
+  }
+  return best!
 }
 
-/** Whole images where they are small, else even shares of an image's lines, or of a long line. */
-function packedUnit(c: Patches, target: Target): Unit {
+/** Even shares of a long line or of an image's lines; else one image, or several small ones. */
+function packedUnits(c: Patches, target: Target): Unit[] {
   const [lines, columns] = [linesOf(c), columnsOf(c)]
   const bytes = c.dtype === 'float64' ? 8 : 4
   const room = Math.floor(target.cache.l2 / 3 / (bytes * blockLength(c.numerics, c.contract)))
   const most = Math.max(16, Math.min(UNIT_POSITIONS, room))
   if (columns > most) {
     const cuts = Math.ceil(columns / most)
-    return { images: 1, lines: 1, columns: roundUp(Math.ceil(columns / cuts), target.tile.lanes) }
+    const share = roundUp(Math.ceil(columns / cuts), target.tile.lanes)
+    return [{ images: 1, lines: 1, columns: share }]
   }
   const fitting = Math.max(1, Math.floor(most / columns))
   if (fitting < lines) {
-    return { images: 1, lines: Math.ceil(lines / Math.ceil(lines / fitting)), columns }
+    return [{ images: 1, lines: Math.ceil(lines / Math.ceil(lines / fitting)), columns }]
   }
-  // Positions of one image may fill their lanes badly: then several images are taken together.
-  const wasted = (n: number): number => roundUp(n, target.tile.lanes) / n
   const images = Math.max(1, Math.min(c.images, Math.floor(most / (lines * columns))))
-  const together = wasted(lines * columns) > 1.1 && wasted(images * lines * columns) < 1.1
-  return { images: together ? images : 1, lines, columns }
+  return [1, images].map((n) => ({ images: n, lines, columns }))
 }
 
 function directTiling(c: Patches, target: Target): Costed {

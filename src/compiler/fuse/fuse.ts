@@ -21,6 +21,9 @@ const MOST_PENDING = 256
 /** What may be computed again rather than stored and loaded, in additions an element. */
 const CHEAP = 2
 
+/** What is made of constants and counters alone is never stored up to this cost. */
+const ALMOST_FREE = 4
+
 /** Use every node alone, for tests that fused and unfused programs agree. */
 export interface FuseOptions {
   readonly separate?: boolean
@@ -60,6 +63,8 @@ class Fuser {
   /** Pending nodes below each node, and what they cost an element. */
   private readonly pending: Int32Array
   private readonly cost: Float64Array
+  /** Nodes that are computed wherever they are used, and never placed. */
+  private readonly free: Uint8Array
   private nextOrder = 0
   /** The last group that could take an independent node of the same kind: by domain and axes. */
   private readonly siblings = new Map<string, Group>()
@@ -73,6 +78,7 @@ class Fuser {
     this.uses = new Int32Array(nodes.length)
     this.pending = new Int32Array(nodes.length)
     this.cost = new Float64Array(nodes.length)
+    this.free = new Uint8Array(nodes.length)
     for (const o of outputs) this.uses[o.index]!++
     // Users first: a use of a view is a use of what it shows.
     for (let i = nodes.length - 1; i >= 0; i--) {
@@ -87,9 +93,12 @@ class Fuser {
       const kind = kindOf(node)
       switch (kind) {
         case 'leaf':
+          break
         case 'free':
+          this.free[node.index] = 1
           break
         case 'view':
+          this.free[node.index] = this.free[input(node).index] as number
           this.pending[node.index] = this.pending[input(node).index] as number
           this.cost[node.index] = this.cost[input(node).index] as number
           break
@@ -123,20 +132,19 @@ class Fuser {
     }
     this.pending[node.index] = pending
     this.cost[node.index] = cost
+    // A mask made of counters, say: cheaper to make again than to load.
+    const fromNothing = node.inputs.every((x) => this.free[x.index] === 1)
+    if (fromNothing && cost <= ALMOST_FREE && !this.options.separate) this.free[node.index] = 1
     if (pending > MOST_PENDING || this.options.separate) this.place(node)
   }
 
   /** Sees to it that a value will be in memory: as a member of some group, or as a view of one. */
   materialise(node: Node): void {
     const base = baseOf(node)
-    const kind = kindOf(base)
-    if (kind === 'lane' && !this.groupOf.has(base)) this.place(base)
+    const isLane = kindOf(base) === 'lane' && this.free[base.index] === 0
+    if (isLane && !this.groupOf.has(base)) this.place(base)
     // A view that is not its base's memory in another shape, or a constant, needs a copy.
-    if (!this.groupOf.has(node) && (kind === 'free' || !this.isAlias(node)) && kind !== 'leaf') {
-      this.place(node)
-    } else if (kind === 'leaf' && !this.isAlias(node) && !this.groupOf.has(node)) {
-      this.place(node)
-    }
+    if (!this.groupOf.has(node) && !this.isAlias(node)) this.place(node)
   }
 
   /** Whether a view is the very memory of what it views. */
@@ -283,7 +291,7 @@ class Fuser {
 
   /** Adds a node, and the pending nodes it uses, to an existing group; false if it does not fit there. */
   private join(group: Group, node: Node): boolean {
-    if (!this.fits(group, node)) return false
+    if (!this.fits(group, node) || group.inPlace.has(node)) return false
     if (kindOf(node) === 'reduce' && group.kind === 'map') return this.joinReduce(group, node)
     for (const level of kindOf(node) === 'reduce' ? (['kept'] as const) : group.levelsOf(node)) {
       const c = this.collect(group, node, level)
@@ -341,17 +349,31 @@ class Fuser {
   /** What `node` would bring along as a member of `group`. */
   private collect(group: Group, node: Node, level: Level): Collected {
     const c: Collected = { absorb: new Map(), reads: new Set(), inPlace: new Set(), materialise: new Set(), ok: true }
+    let smooth: boolean
     if (kindOf(node) === 'reduce') {
-      this.visit(group, c, input(node), group.coordsOf(input(node), 'full'))
-    } else if (kindOf(node) === 'view') {
-      this.visit(group, c, input(node), viewCoords(group.indexSpace, node, group.coordsOf(node, level)))
+      const x = input(node)
+      smooth = this.visit(group, c, x, group.coordsOf(x, 'full'))
+      // A view that jumps along the row is laid out in memory first.
+      if (!smooth) c.materialise.add(x)
     } else {
-      this.visitInputs(group, c, node, group.coordsOf(node, level))
+      const coords = group.coordsOf(node, level)
+      smooth =
+        kindOf(node) === 'view'
+          ? this.visit(group, c, input(node), viewCoords(group.indexSpace, node, coords))
+          : this.visitInputs(group, c, node, coords)
+      if (!smooth) c.ok = false
     }
     return c
   }
 
-  private visitInputs(group: Group, c: Collected, node: Node, coords: readonly Affine[]): void {
+  /** Visits operands; false if one of them jumps along the rows of a reduction. */
+  private visitInputs(
+    group: Group,
+    c: Collected,
+    node: Node,
+    coords: readonly Affine[] | null,
+  ): boolean {
+    let smooth = true
     for (let i = 0; i < node.inputs.length; i++) {
       const x = input(node, i)
       if (needsMemory(node, i)) {
@@ -359,10 +381,9 @@ class Fuser {
         const inGroup = this.groupOf.get(home)
         if (inGroup !== undefined && this.same(inGroup, group)) c.ok = false
         else c.reads.add(home)
-      } else {
-        this.visit(group, c, x, operandCoords(node, i, coords))
-      }
+      } else if (!this.visit(group, c, x, coords && operandCoords(node, i, coords))) smooth = false
     }
+    return smooth
   }
 
   private same(a: Group, b: Group): boolean {
@@ -370,7 +391,7 @@ class Fuser {
   }
 
   /** `coords` is null where the place is not known: under masks, or data-dependent. */
-  private visit(group: Group, c: Collected, node: Node, at: readonly Affine[] | null): void {
+  private visit(group: Group, c: Collected, node: Node, at: readonly Affine[] | null): boolean {
     let n = node
     let coords = at
     while (isView(n) && !this.groupOf.has(n)) {
@@ -378,38 +399,37 @@ class Fuser {
       n = input(n)
     }
     const kind = kindOf(n)
-    if (kind === 'free') return
     const own = this.groupOf.get(n)
-    if (own !== undefined || kind === 'leaf') {
-      if (own === undefined || !this.same(own, group)) c.reads.add(n)
-      else if (coords === null || !this.isCanonical(group, n, coords)) c.ok = false
-      return
+    if (own === undefined && this.free[n.index] === 1) {
+      c.inPlace.add(n)
+      return true
     }
-    if (c.materialise.has(n)) return
+    if (own !== undefined || kind === 'leaf') {
+      const member = own !== undefined && this.same(own, group)
+      if (!member) c.reads.add(n)
+      else if (coords === null || !this.isCanonical(group, n, coords)) c.ok = false
+      return member || coords === null || group.isSmooth(n, coords)
+    }
+    if (c.materialise.has(n)) return true
     const level = coords && group.levelAt(n, coords)
     if (c.absorb.has(n)) {
       // A member is read at its own place only; used elsewhere too, it has to be in memory.
       if (level === null) c.materialise.add(n)
-      return
+      return true
     }
     if (level !== null) {
       const elsewhere = c.inPlace.has(n) || group.inPlace.has(n)
-      if (elsewhere || group.members.size + c.absorb.size > MOST_MEMBERS) c.materialise.add(n)
-      else {
-        this.visitInputs(group, c, n, coords as readonly Affine[])
-        c.absorb.set(n, level)
-      }
-    } else if (this.inPlace(group, n)) {
-      c.inPlace.add(n)
-      if (coords === null) this.visitBlind(group, c, n)
-      else this.visitInputs(group, c, n, coords)
-    } else {
-      c.materialise.add(n)
+      const crowded = group.members.size + c.absorb.size > MOST_MEMBERS
+      if (elsewhere || crowded || !this.visitInputs(group, c, n, coords)) c.materialise.add(n)
+      else c.absorb.set(n, level)
+      return true
     }
-  }
-
-  private visitBlind(group: Group, c: Collected, node: Node): void {
-    for (let i = 0; i < node.inputs.length; i++) this.visit(group, c, input(node, i), null)
+    if (this.inPlace(group, n)) {
+      c.inPlace.add(n)
+      return this.visitInputs(group, c, n, coords)
+    }
+    c.materialise.add(n)
+    return coords === null || group.isSmooth(n, coords)
   }
 
   private isCanonical(group: Group, n: Node, coords: readonly Affine[]): boolean {
@@ -431,7 +451,7 @@ class Fuser {
   private placeAlone(node: Node, kind: 'contract' | 'single' | 'host'): void {
     for (const x of node.inputs) {
       if (kind === 'host') this.materialise(x)
-      else if (kindOf(baseOf(x)) === 'lane') this.materialiseBase(x)
+      else this.materialiseBase(x)
       // Micro-kernels step through operands by strides: a view that has none is copied first.
       if (kind === 'contract' && !this.groupOf.has(x) && isView(x) && !isStrided(x, this.groupOf)) {
         this.place(x)
@@ -445,7 +465,8 @@ class Fuser {
 
   private materialiseBase(x: Node): void {
     const base = baseOf(x)
-    if (!this.groupOf.has(base)) this.place(base)
+    const isLane = kindOf(base) === 'lane' && this.free[base.index] === 0
+    if (isLane && !this.groupOf.has(base)) this.place(base)
   }
 }
 

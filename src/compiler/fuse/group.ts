@@ -1,9 +1,10 @@
 // A group: the nodes one kernel computes, over one domain.
 
-import { sizeOf } from '../../base/shape.js'
+import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { ofVar, ZERO } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
+import { reductionOrder } from '../numerics.js'
 import { coordsEqual, IndexSpace, reshapeCoords } from '../lower/space.js'
 
 /**
@@ -36,6 +37,8 @@ export class Group {
   private readonly space = new IndexSpace()
   private full: readonly Affine[]
   private kept: readonly Affine[] = []
+  /** The index along the rows of a reduction whose vectors run along rows. */
+  private row: Affine | null = null
   keptShape: readonly number[] = []
   private size: number
   private keptSize = -1
@@ -67,6 +70,9 @@ export class Group {
     const keeps = domain.map((_, i) => i).filter((i) => !axes.includes(i))
     this.kept = keeps.map((i) => this.full[i] as Affine)
     this.keptShape = keeps.map((i) => domain[i] as number)
+    const segments = domain.map((n, i) => ({ size: n, reduced: axes.includes(i) }))
+    const lanes = reductionOrder(segments).kind === 'lanes'
+    this.row = lanes ? (this.full[domain.length - 1] as Affine) : null
     // Partial results are not on the kept domain alone: nothing else may join at that level.
     this.keptSize = block === 0 ? sizeOf(this.keptShape) : -1
     this.canonical.clear()
@@ -102,6 +108,17 @@ export class Group {
       if (coordsEqual(coords, this.coordsOf(node, level))) return level
     }
     return null
+  }
+
+  /**
+   * Whether neighbours in a vector lie at a fixed distance in an array read at `coords`. Where they do
+   * not (a quotient or remainder of the row's index is needed), each lane would be read by itself, in
+   * every pass.
+   */
+  isSmooth(node: Node, coords: readonly Affine[]): boolean {
+    const row = this.row?.terms[0]?.variable
+    if (row === undefined) return true
+    return !this.space.hidden(this.space.linear(coords, stridesOf(shapeOf(node)))).has(row.id)
   }
 
   get indexSpace(): IndexSpace {

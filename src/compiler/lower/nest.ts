@@ -172,16 +172,8 @@ function mergeAxes(
   found: readonly Affine[],
 ): Axis[] {
   const out: Axis[] = []
-  const usedInDigits = new Set<IndexVar>()
-  const note = (a: Affine): void => {
-    for (const t of a.terms) {
-      const digit = space.digitOf(t.variable)
-      if (digit === undefined) continue
-      for (const u of digit.value.terms) usedInDigits.add(u.variable)
-      note(digit.value)
-    }
-  }
-  for (const a of found) note(a)
+  const inDigits = new Set<number>()
+  for (const a of found) space.hidden(a, inDigits)
   axes.forEach((axis, i) => {
     const last = out[out.length - 1]
     const outer = variables[i - 1]
@@ -192,8 +184,8 @@ function mergeAxes(
       last.reduced === axis.reduced &&
       !last.fixed &&
       !axis.fixed &&
-      !usedInDigits.has(outer) &&
-      !usedInDigits.has(inner) &&
+      !inDigits.has(outer.id) &&
+      !inDigits.has(inner.id) &&
       found.every((a) => coefficientOf(a, outer) === coefficientOf(a, inner) * axis.size)
     if (mergeable) out[out.length - 1] = { ...last, size: last.size * axis.size }
     else out.push(axis)

@@ -106,8 +106,7 @@ export function lowerReduce(g: GroupLowering): KernelCall[] {
   const { group } = g
   const segments = group.domain.map((size, i) => ({ size, reduced: group.axes.includes(i) }))
   if (segments.some((s) => !s.reduced && s.size === 0)) return []
-  const anchor = group.anchor as Node
-  const lanes = reductionOrder(segments, anchor.dtype).kind === 'lanes'
+  const lanes = reductionOrder(segments).kind === 'lanes'
   const cut = group.block > 0 ? (group.axes[0] as number) : -1
   const last = segments.length - 1
   const domain = segments.map((s, i) => ({ ...s, fixed: i === cut || (lanes && i === last) }))

@@ -56,6 +56,17 @@ export class IndexSpace {
     return this.digits.get(v.id)
   }
 
+  /** The variables (by id) that a sum contains only inside of digits. */
+  hidden(a: Affine, into: Set<number> = new Set()): Set<number> {
+    for (const t of a.terms) {
+      const digit = this.digits.get(t.variable.id)
+      if (digit === undefined) continue
+      for (const u of digit.value.terms) into.add(u.variable.id)
+      this.hidden(digit.value, into)
+    }
+    return into
+  }
+
   /** Largest and smallest value; infinite when a variable has no declared limit. */
   max(a: Affine): number {
     let m = a.constant

@@ -55,7 +55,7 @@ const canonicalReduce =
     const shape = x.shape as readonly number[]
     const segments = segmentsOf(shape, node.attrs.axes as readonly number[])
     if (!segments.some((s) => s.reduced)) return null
-    const { block } = reductionOrder(segments, node.dtype)
+    const { block } = reductionOrder(segments)
     if (block === 0 && segments.length === shape.length) return null
     const merged = b.reshape(
       x,
