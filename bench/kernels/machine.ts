@@ -88,6 +88,9 @@ export function compile(w: Workspace, calls: readonly KernelCall[]): Program {
   }
 }
 
+/** Long runs are interrupted by other programs more often, so they get more tries. */
+const LEAST_ROUNDS = 25
+
 /** The shortest seconds of each of several programs, run in turns for about `seconds`. */
 export function time(runs: readonly (() => void)[], seconds: number): number[] {
   // The engine compiles twice: quickly at first, well when it has seen a function run.
@@ -98,7 +101,7 @@ export function time(runs: readonly (() => void)[], seconds: number): number[] {
   // Other programs slow this one down now and then but never speed it up: the minimum is the machine's.
   const best = runs.map(() => Number.POSITIVE_INFINITY)
   const end = performance.now() + seconds * 1e3
-  for (let round = 0; performance.now() < end || round < 5; round++) {
+  for (let round = 0; performance.now() < end || round < LEAST_ROUNDS; round++) {
     for (const [i, run] of runs.entries()) {
       const start = performance.now()
       run()
