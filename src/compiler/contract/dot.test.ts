@@ -3,7 +3,7 @@ import { fma32 } from '../kernel/lanewise.js'
 import { MEMORY_TYPE } from '../lower/assembly.js'
 import { lowerDot } from './dot.js'
 import { flatAt as at, coordinates, target, values, Workspace } from './fixtures.js'
-import { dotNumerics } from './numerics.js'
+import { dotNumerics, TREE_LANES } from './numerics.js'
 import { type DotSpec, dotAxes, product } from './spec.js'
 
 const TARGETS = [target(4, 8, 4), target(6, 8, 4), target(12, 32, 16), target(1, 4, 4)]
@@ -14,7 +14,7 @@ const MATMUL = { leftBatch: [], rightBatch: [], leftContract: [1], rightContract
 function naive(spec: DotSpec, left: ArrayLike<number>, right: ArrayLike<number>): Float32Array {
   const axes = dotAxes(spec)
   const { attrs } = spec
-  const { axis, step, blocksPerPart } = dotNumerics(spec)
+  const { order, axis, step, blocksPerPart } = dotNumerics(spec)
   const out: number[] = []
   const pick = (
     shape: readonly number[],
@@ -32,7 +32,8 @@ function naive(spec: DotSpec, left: ArrayLike<number>, right: ArrayLike<number>)
     for (const m of coordinates(axes.rows)) {
       for (const n of coordinates(axes.columns)) {
         const blocks: number[] = []
-        for (const k of ks) {
+        const lanes: number[][] = []
+        for (const [flat, k] of ks.entries()) {
           const l =
             left[
               pick(spec.left, [
@@ -49,8 +50,22 @@ function naive(spec: DotSpec, left: ArrayLike<number>, right: ArrayLike<number>)
                 [attrs.rightContract, k],
               ])
             ]!
+          if (order === 'tree') {
+            lanes[Math.floor(flat / step)] ??= Array<number>(TREE_LANES).fill(0)
+            const part = lanes[Math.floor(flat / step)]!
+            part[flat % TREE_LANES] = fma32(l, r, part[flat % TREE_LANES]!)
+            continue
+          }
           const i = blockOf(k)
           blocks[i] = fma32(l, r, blocks[i] ?? 0)
+        }
+        for (const part of lanes) {
+          let level = part
+          while (level.length > 1) {
+            const half = level.length / 2
+            level = level.slice(0, half).map((x, l) => Math.fround(x + level[l + half]!))
+          }
+          blocks.push(level[0]!)
         }
         const parts: number[] = []
         for (const [i, x] of blocks.entries()) {
@@ -196,6 +211,27 @@ describe('dot', () => {
     const spec: DotSpec = { ...c, attrs: MATMUL, dtype: 'float32' }
     expect(dotNumerics(spec).parts).toBeGreaterThan(1)
     check(c, [TARGETS[0]!])
+  })
+
+  test('a matrix and a vector', () => {
+    for (const k of [64, 100, 513]) {
+      for (const n of [1, 2, 9, 33]) {
+        for (const rightPerm of [
+          [0, 1],
+          [1, 0],
+        ]) {
+          check({ left: [1, k], right: [k, n], rightPerm })
+          check({ left: [n, k], right: [k, 1], leftPerm: rightPerm })
+        }
+      }
+    }
+    const batched = { leftBatch: [0], rightBatch: [0], leftContract: [1], rightContract: [1] }
+    check({ left: [3, 70], right: [3, 70, 9], attrs: batched })
+    check({ left: [3, 70], right: [3, 70], attrs: batched })
+    const long = { left: [1, 150001], right: [150001, 3] }
+    expect(dotNumerics({ ...long, attrs: MATMUL, dtype: 'float32' }).parts).toBeGreaterThan(1)
+    check(long, [TARGETS[0]!])
+    check({ ...long, rightPerm: [1, 0] }, [TARGETS[0]!])
   })
 
   test('nothing to add gives zero', () => {

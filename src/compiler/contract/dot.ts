@@ -7,6 +7,7 @@ import { lowerProduct } from './gemm.js'
 import { dotNumerics } from './numerics.js'
 import { plainProduct } from './plain.js'
 import { type DotSpec, dotAxes, product } from './spec.js'
+import { lowerTree } from './tree.js'
 
 /** Multiply-adds below which tiles are not worth their code. */
 const SMALL = 512
@@ -20,6 +21,9 @@ export function lowerDot(
   ctx: LoweringContext,
 ): KernelCall[] {
   const p = dotProduct(spec, left, right, out)
+  if (p.numerics.order === 'tree' && product(p.batch) > 0 && hasResults(p)) {
+    return lowerTree(p, ctx)
+  }
   const depth = product(p.contract)
   const work = product(p.batch) * product(p.left.free) * product(p.right.free) * depth
   const tiled = spec.dtype === 'float32' || spec.dtype === 'float64' || spec.dtype === 'int32'
@@ -28,6 +32,8 @@ export function lowerDot(
   }
   return lowerProduct(p, ctx)
 }
+
+const hasResults = (p: Product): boolean => product([...p.left.free, ...p.right.free]) > 0
 
 /** The dot with its axes sorted by what they do. */
 function dotProduct(spec: DotSpec, left: Reader, right: Reader, out: Writer): Product {

@@ -6,10 +6,17 @@
 // that are summed on their own and then added in order, because otherwise there would be nothing to
 // share among threads.
 
+import { isFloat } from '../../base/dtype.js'
 import { type ConvSpec, convSizes, type DotSpec, dotAxes, product } from './spec.js'
 
 /** Most multiply-adds of one chain: a panel of so many steps fits the first-level cache. */
 export const K_BLOCK = 512
+
+/** Lanes of the sums of matrix-vector products, and K from which on they are summed so. */
+export const TREE_LANES = 16
+const SHORTEST_TREE = 64
+/** Elements below which a part of such a sum is not worth a thread. */
+const PART_ROUNDS = 1 << 14
 
 export interface Numerics {
   /**
@@ -58,7 +65,18 @@ function partition(blocks: number, results: number, k: number) {
 export function dotNumerics(spec: DotSpec): Numerics {
   const { batch, rows, columns, contract } = dotAxes(spec)
   const results = product(batch) * product(rows) * product(columns)
-  return blocking(contract, results)
+  const axis = contract.findIndex((n) => n > 1)
+  const alone = contract.every((n, i) => n === 1 || i === axis)
+  const vector = product(rows) === 1 || product(columns) === 1
+  const depth = product(contract)
+  if (!vector || !alone || !isFloat(spec.dtype) || depth < SHORTEST_TREE) {
+    return blocking(contract, results)
+  }
+  // A part is a whole number of rounds over the lanes.
+  const { parts } = partition(Math.ceil(depth / PART_ROUNDS), results, depth)
+  const step = Math.ceil(depth / parts / TREE_LANES) * TREE_LANES
+  const blocks = Math.ceil(depth / step)
+  return { order: 'tree', axis, step, blocks, blocksPerPart: 1, parts: blocks }
 }
 
 /** How a `conv` of these shapes adds: K runs over channels, then the kernel's spatial axes. */

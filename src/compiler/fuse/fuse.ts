@@ -214,7 +214,7 @@ class Fuser {
         break
       }
       if (round > 64) throw new Error('fusion does not settle')
-      for (const m of c.materialise) this.place(m, group)
+      this.placeAll(c, group)
     }
     this.siblings.set(this.siblingKey(node), group)
   }
@@ -330,8 +330,13 @@ class Fuser {
       const latest = this.latest(m)
       if (latest !== null && latest.order >= group.order) return false
     }
-    for (const m of c.materialise) if (!this.groupOf.has(m)) this.place(m, group)
+    this.placeAll(c, group)
     return true
+  }
+
+  /** Users first: what one of them absorbs need not be placed by itself. */
+  private placeAll(c: Collected, before: Group): void {
+    for (const m of [...c.materialise].reverse()) if (!this.groupOf.has(m)) this.place(m, before)
   }
 
   private commit(group: Group, node: Node, level: Level, c: Collected): void {

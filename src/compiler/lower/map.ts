@@ -15,14 +15,30 @@ const CHUNK = 16384
 const HEAVY_CHUNK = 4096
 const HEAVY = 64
 
-/** The axis to vectorise: the last, unless it is tiny and another is not. */
-export function vectorAxis(axes: readonly Axis[], usable: (a: Axis) => boolean): number {
+/**
+ * The axis to vectorise: the one whose elements cost least. Vectors along a short axis are partly empty;
+ * along any but the last, lanes are loaded and stored one by one, and further out they touch a cache
+ * line each.
+ */
+export function vectorAxis(
+  axes: readonly Axis[],
+  lanes: number,
+  usable: (a: Axis) => boolean = () => true,
+): number {
   let best = -1
+  let least = Number.POSITIVE_INFINITY
+  let inner = 1
   for (let i = axes.length - 1; i >= 0; i--) {
     const axis = axes[i] as Axis
-    if (!usable(axis)) continue
-    if (best < 0) best = i
-    else if ((axes[best] as Axis).size < 8 && axis.size >= 4 * (axes[best] as Axis).size) best = i
+    if (usable(axis)) {
+      const emptiness = (Math.ceil(axis.size / lanes) * lanes) / axis.size
+      const cost = emptiness * (inner === 1 ? 1 : inner <= 8 ? 2 : 4)
+      if (cost < least) {
+        least = cost
+        best = i
+      }
+    }
+    inner *= axis.size
   }
   return best
 }
@@ -36,7 +52,7 @@ export function lowerMap(g: GroupLowering): KernelCall[] {
   const k = new KernelAssembly(g.name)
   const places = new Map<Node, readonly Affine[]>()
   const e = new Emitter(k, space, { ...g.around, placeOf: (n) => places.get(n) ?? null })
-  const at = vectorAxis(axes, () => true)
+  const at = vectorAxis(axes, g.target.mapLanes)
   const target = g.costPerElement > HEAVY ? HEAVY_CHUNK : CHUNK
   const vector = at < 0 ? null : inPieces(space, (axes[at] as Axis).size, target)
   const loops: Loop[] = []

@@ -174,7 +174,7 @@ class ReduceKernel {
     const firstReduced = axes.findIndex((a) => a.reduced)
     const at = this.lanes
       ? axes.length - 1
-      : vectorAxis(axes, (a) => !a.reduced)
+      : vectorAxis(axes, g.target.mapLanes, (a) => !a.reduced)
     for (const a of axes) if (a.reduced) this.reduced *= a.size
     if (block > 0) this.reduced = (this.reduced / (axes[firstReduced] as Axis).size) * block
     axes.forEach((axis, i) => {

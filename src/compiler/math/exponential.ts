@@ -1,11 +1,11 @@
 // exp, expm1 and tanh: x = n·ln 2 + r with |r| ≤ ln 2 / 2, a polynomial in r, and 2ⁿ put together from bits.
 //
-// float32: coefficients of Cephes' expf (S. Moshier). float64: the rational forms of FreeBSD's e_exp.c
+// float32: a polynomial of our own. float64: the rational forms of FreeBSD's e_exp.c
 // and s_expm1.c (Sun Microsystems 1993, freely granted).
 
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Reg } from '../kernel/ir.js'
-import { add, copySign, div, literal, lt, max, min, mul, polynomial, select, sub } from './terms.js'
+import { add, copySign, div, lt, max, min, mul, polynomial, select, sub } from './terms.js'
 
 interface Format {
   /** 1.5·2^(mantissa bits): added to a small number, it leaves its rounded value in the low bits. */
@@ -16,10 +16,9 @@ interface Format {
   /** ln 2 in two parts, the first with so few bits that n times it is exact. */
   readonly high: number
   readonly low: number
-  /** Half the reach of exponents: 2ⁿ is applied in two factors, so that denormals come out right. */
-  readonly half: number
-  /** Arguments beyond give 0, and infinity. */
+  /** Arguments below give 0: the last results before denormals, which would cost a hundred times more. */
   readonly lowest: number
+  /** An argument that overflows. */
   readonly highest: number
   /** exp m 1 is -1 to the last bit below this. */
   readonly minusOne: number
@@ -35,8 +34,7 @@ const FORMATS: Readonly<Record<'f32' | 'f64', Format>> = {
     bits: 'i32',
     high: 0.693359375,
     low: -2.1219444e-4,
-    half: 64,
-    lowest: -104,
+    lowest: -125.5 * Math.LN2,
     highest: 89,
     minusOne: -18,
     tiny: 2 ** -26,
@@ -48,8 +46,7 @@ const FORMATS: Readonly<Record<'f32' | 'f64', Format>> = {
     bits: 'i64',
     high: 0.6931471803691238,
     low: 1.9082149292705877e-10,
-    half: 512,
-    lowest: -746,
+    lowest: -1021.5 * Math.LN2,
     highest: 710,
     minusOne: -40,
     tiny: 2 ** -55,
@@ -63,27 +60,25 @@ const LOG2_E = 1.4426950408889634
 const bits = (k: KernelBuilder, f: Format, value: number): Reg =>
   k.const(f.bits, f.bits === 'i64' ? BigInt(value) : value)
 
-/** The nearest integer n to x / ln 2, as a float and, in the low bits of `raw`, as an integer. */
-function exponent(k: KernelBuilder, f: Format, x: Reg): { n: Reg; raw: Reg } {
-  // The bias is added along: shifted into place, the low bits are already 2ⁿ.
-  const magic = f.magic + f.bias
+/** The nearest integer n to x / ln 2, as a float and, in the low bits of `raw`, as n + bias + shift. */
+function exponent(k: KernelBuilder, f: Format, x: Reg, shift: number): { n: Reg; raw: Reg } {
+  const magic = f.magic + f.bias + shift
   const t = add(k, mul(k, x, LOG2_E), magic)
   return { n: sub(k, t, magic), raw: k.bitcast(f.bits, t) }
 }
 
-/** 2^(n + shift), from what `exponent` left. */
-function power(k: KernelBuilder, x: Reg, f: Format, raw: Reg, shift: Reg): Reg {
-  const placed = k.set('shl', k.set('add', raw, shift), bits(k, f, f.mantissa))
-  return k.bitcast(x.type, placed)
+/** 2^(n + shift), from what `exponent` left: its low bits moved to where exponents are. */
+function power(k: KernelBuilder, x: Reg, f: Format, raw: Reg): Reg {
+  return k.bitcast(x.type, k.set('shl', raw, bits(k, f, f.mantissa)))
 }
 
 /** exp(r) - 1 - r for r = high - low, |r| ≤ ln 2 / 2. */
 function tail(k: KernelBuilder, high: Reg, low: Reg, r: Reg): Reg {
   const square = mul(k, r, r)
   if (r.type === 'f32') {
+    // Interpolates (exp(r) - 1 - r) / r² at Chebyshev nodes; within 10⁻⁸ of it.
     const p = polynomial(k, r, [
-      1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1,
-      5.0000001201e-1,
+      1.392637612298131e-3, 8.363333530724049e-3, 4.166655242443085e-2, 1.6666576266288757e-1, 0.5,
     ])
     return mul(k, p, square)
   }
@@ -103,26 +98,25 @@ function reduce(k: KernelBuilder, x: Reg, n: Reg, f: Format): { high: Reg; low: 
   return { high, low, r: sub(k, high, low) }
 }
 
-/** e to the power x. */
+/** e to the power x. Results below 2^-125 (2^-1021) are 0. */
 export function exp(k: KernelBuilder, x: Reg): Reg {
   const f = formatOf(x)
-  const clamped = max(k, min(k, x, f.highest), f.lowest)
-  const { n, raw } = exponent(k, f, clamped)
+  const clamped = min(k, x, f.highest)
+  const { n, raw } = exponent(k, f, clamped, -1)
   const { high, low, r } = reduce(k, clamped, n, f)
   const y = add(k, add(k, tail(k, high, low, r), r), 1)
-  const negative = lt(k, x, 0)
-  const shift = k.set('select', negative, bits(k, f, f.half), bits(k, f, -f.half))
-  const scale = select(k, negative, literal(k, x, 2 ** -f.half), 2 ** f.half)
-  return mul(k, mul(k, y, power(k, x, f, raw, shift)), scale)
+  // Twice y times half of 2ⁿ, because 2ⁿ itself may be too large.
+  const result = mul(k, add(k, y, y), power(k, x, f, raw))
+  return select(k, lt(k, x, f.lowest), 0, result)
 }
 
 /** expm1 for arguments whose power of two neither overflows nor is lost. */
 function expm1Within(k: KernelBuilder, x: Reg, f: Format): Reg {
-  const { n, raw } = exponent(k, f, x)
+  const { n, raw } = exponent(k, f, x, -1)
   const { high, low, r } = reduce(k, x, n, f)
   const p = add(k, expm1Tail(k, high, low, r), r)
   // Half of 2ⁿ, because 2ⁿ itself may be too large.
-  const half = power(k, x, f, raw, bits(k, f, -1))
+  const half = power(k, x, f, raw)
   const sum = add(k, mul(k, half, p), sub(k, half, 0.5))
   return add(k, sum, sum)
 }
