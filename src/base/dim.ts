@@ -127,7 +127,8 @@ let taken = false
 
 const NOTHING: DimEnv = new Map()
 /** The size with every open symbol replaced by what it is taken to be. */
-export const dimSettled = (d: Dim): Dim => (taken && typeof d !== 'number' ? dimSubstitute(d, NOTHING) : d)
+export const dimSettled = (d: Dim): Dim =>
+  taken && typeof d !== 'number' ? dimSubstitute(d, NOTHING) : d
 
 /**
  * Equality of normal forms: `true` only when the sizes are equal whatever the symbols are, given what

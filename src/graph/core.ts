@@ -120,7 +120,7 @@ export abstract class GraphCore {
   addOperation(
     type: string,
     name: string | undefined,
-    inputs: readonly GraphTensor[],
+    inputs: readonly GraphTensor[] = [],
     controlInputs: readonly Operation[] = [],
   ): Operation {
     const unique = this.names.unique(name ?? type)
@@ -158,11 +158,11 @@ export abstract class GraphCore {
     return this.enter(tensor, operation, (node.attrs as Attrs & { index: number }).index)
   }
 
-  /** @internal A leaf of the graph as the only result of a new operation. */
-  source<T extends GraphTensor>(type: string, name: string | undefined, tensor: T): T {
+  /** @internal A leaf of the graph as the only result of an operation. */
+  source<T extends GraphTensor>(operation: Operation, tensor: T): T {
     tensor.node.graph = this.id
     tensor.node.exposed = true
-    return this.enter(tensor, this.addOperation(type, name, []), 0)
+    return this.enter(tensor, operation, 0)
   }
 
   private enter<T extends GraphTensor>(tensor: T, operation: Operation, index: number): T {

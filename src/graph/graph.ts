@@ -106,14 +106,14 @@ export class Graph extends GraphOps implements VariableGraph {
       const expected = 'whole sizes, none negative, or null for open ones'
       throw new ShapeError('placeholder', expected, formatShape(shape.map((d) => d ?? -1)))
     }
-    const unique = `${name ?? 'Placeholder'}#${this.id}.${this.placeholders.size}`
-    const open = (axis: number): SymDim => SymDim.open(`${unique}.${axis}`)
+    const operation = this.addOperation('Placeholder', name)
+    const open = (axis: number): SymDim => SymDim.open(`${operation.name}.${axis}`)
     const node = parameter(
       shape.map((d, axis) => d ?? open(axis)),
       dtype,
     )
     node.site = captureSite(this.placeholder)
-    const tensor = this.source('Placeholder', name, new GraphTensor(node, this))
+    const tensor = this.source(operation, new GraphTensor(node, this))
     this.placeholders.set(node, tensor)
     return tensor
   }
@@ -130,7 +130,7 @@ export class Graph extends GraphOps implements VariableGraph {
     const eager = options.shape === undefined ? flat : flat.reshape(options.shape)
     const node = this.leafOf(eager)
     node.site = captureSite(this.constant)
-    return this.source('Const', options.name, new GraphTensor(node, this))
+    return this.source(this.addOperation('Const', options.name), new GraphTensor(node, this))
   }
 
   /** A leaf with an eager tensor's value. Scalars become part of plans, so that they can be folded. */
@@ -225,7 +225,7 @@ export class Graph extends GraphOps implements VariableGraph {
 
   /** An operation that does nothing. */
   noOp({ name }: NameOptions = {}): Operation {
-    return this.addOperation('NoOp', name, [])
+    return this.addOperation('NoOp', name)
   }
 
   /** An operation that runs others. */
@@ -258,9 +258,16 @@ export class Graph extends GraphOps implements VariableGraph {
     }
   }
 
-  /** Counts: operations, and nodes below some tensors (default: all) as written and as simplified. */
-  stats(fetches: readonly Tensor[] = this.operations.flatMap((op) => op.outputs)): GraphStats {
-    return { operations: this.operations.length, ...countNodes(fetches.map((x) => x.node)) }
+  /**
+   * Counts: operations, and nodes below some tensors (default: all) as written and as the compiler leaves
+   * them. Open sizes are taken to be `open`, default 60.
+   */
+  stats(
+    fetches: readonly Tensor[] = this.operations.flatMap((op) => op.outputs),
+    { open = 60 }: { readonly open?: number } = {},
+  ): GraphStats {
+    const nodes = fetches.map((x) => x.node)
+    return { operations: this.operations.length, ...countNodes(nodes, open) }
   }
 
   /** @internal The tensor itself, if it is one of this graph. */

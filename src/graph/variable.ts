@@ -64,7 +64,7 @@ export class GraphVariable extends GraphTensor {
     super(node, owner)
     this.trainable = trainable
     this.initialValue = initial
-    owner.source('VariableV2', options.name ?? 'Variable', this)
+    owner.source(owner.addOperation('VariableV2', options.name ?? 'Variable'), this)
     this.initializer = this.changed('set', initial, `/${this.op.name}/Assign`).op
   }
 
