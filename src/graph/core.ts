@@ -6,6 +6,7 @@ import type { Node } from '../ir/node.js'
 import type { Attrs } from '../ir/op.js'
 import { realize } from '../runtime/flush.js'
 import { modes } from '../runtime/modes.js'
+import { CellRead } from '../runtime/value.js'
 import { onConstruct } from '../tensor/core.js'
 import { Tensor } from '../tensor/tensor.js'
 import { Names, typeOf } from './names.js'
@@ -14,7 +15,10 @@ import { GraphTensor } from './tensor.js'
 
 // A node knows the number of its graph only, so that nodes do not keep a graph's books alive.
 const graphs = new Map<number, WeakRef<GraphCore>>()
-const forgotten = new FinalizationRegistry<number>((id) => graphs.delete(id))
+const forgotten = new FinalizationRegistry<number>((id) => {
+  graphs.delete(id)
+  modes.strictGraphs.delete(id)
+})
 let made = 0
 
 export function graphOf(id: number): GraphCore {
@@ -46,6 +50,7 @@ export abstract class GraphCore {
 
   constructor({ strictTypes = true }: GraphOptions = {}) {
     this.strictTypes = strictTypes
+    if (strictTypes) modes.strictGraphs.add(this.id)
     graphs.set(this.id, new WeakRef(this))
     forgotten.register(this, this.id)
   }
@@ -201,6 +206,7 @@ export abstract class GraphCore {
       realize([node])
       if (typeof node.value === 'number') return null
     }
-    return this.enter(new GraphTensor(node, this), this.addOperation('Const', undefined, []), 0)
+    const type = node.value instanceof CellRead ? 'ReadVariableOp' : 'Const'
+    return this.enter(new GraphTensor(node, this), this.addOperation(type, undefined), 0)
   }
 }

@@ -2,10 +2,17 @@
 
 import { describe, expect, test } from 'vitest'
 import { DTypeError, ShapeError, TraceError, ValueError } from '../base/errors.js'
-import { gradients } from '../tensor/autograd.js'
-import { tensor } from '../tensor/create.js'
+import * as nn from '../nn/index.js'
 import * as F from '../tensor/functions.js'
-import { variable } from '../tensor/variable.js'
+import {
+  backward,
+  compile,
+  gradients,
+  keep,
+  type Tensor,
+  tensor,
+  variable,
+} from '../tensor/index.js'
 import * as graph from './index.js'
 
 const { Graph, Session } = graph
@@ -140,6 +147,7 @@ describe('strict types', () => {
     expect(() => b.matmul(a)).toThrow(DTypeError)
     expect(() => g.less(a, b)).toThrow(DTypeError)
     expect(() => a.mul(0.5)).toThrow(DTypeError)
+    expect(() => tensor([1, 2]).add(b)).toThrow(DTypeError)
     expect(a.mul(2).dtype).toBe('int32')
     expect(b.mul(2).dtype).toBe('float32')
   })
@@ -190,7 +198,32 @@ describe('what mixes with a graph', () => {
     const g = new Graph()
     const w = variable([1.5])
     expect(() => w.assign(g.constant([2.5]))).toThrow(TraceError)
+    expect(() => backward(g.constant(2.5))).toThrow(TraceError)
+    expect(() => keep(g.constant(2.5))).toThrow(TraceError)
     expect(w.add(1).array()).toEqual([2.5])
+  })
+
+  test('a module is applied to a placeholder, with its weights as they are in each run', () => {
+    const net = new nn.Sequential(new nn.Linear(3, 2), new nn.Tanh())
+    const g = new Graph()
+    const x = g.placeholder('float32', [null, 3], { name: 'x' })
+    const y = net.call(x)
+    using session = new Session(g)
+    const values = tensor([[1.5, 2, 3]])
+    for (let i = 0; i < 3; i++) {
+      expect(session.run(y, { feed: { x: values } }).array()).toEqual(net.call(values).array())
+      for (const p of net.parameters()) p.assign(p.mul(0.5))
+    }
+  })
+
+  test('compiled functions and graphs stay apart', () => {
+    const g = new Graph()
+    const c = g.constant([1.5])
+    using session = new Session(g)
+    expect(() => compile((a: Tensor) => a.add(c))(tensor([1.5]))).toThrow(TraceError)
+    expect(() => compile((a: Tensor) => a)(c)).toThrow(TraceError)
+    expect(() => compile((a: Tensor) => session.run(c).add(a))(tensor([1.5]))).toThrow(TraceError)
+    expect(tensor([1.5]).add(1).item()).toBe(2.5)
   })
 
   test('tensors of two graphs do not mix', () => {

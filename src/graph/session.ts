@@ -1,10 +1,11 @@
 // The session: runs parts of a graph, and keeps the values of its variables.
 
 import { Storage } from '../backends/storage.js'
-import { ClosedError, FailedPreconditionError } from '../base/errors.js'
+import { ClosedError, FailedPreconditionError, TraceError } from '../base/errors.js'
 import type { StaticShape } from '../base/shape.js'
 import { currentDevice } from '../runtime/devices.js'
 import { flushPending } from '../runtime/flush.js'
+import { modes } from '../runtime/modes.js'
 import { takeDraws } from '../runtime/random.js'
 import { type Binding, Cell, CellRead, resolve, storedNode } from '../runtime/value.js'
 import { wrap } from '../tensor/core.js'
@@ -58,6 +59,9 @@ export class Session {
   run<const F extends Fetch>(fetches: F, { feed }: RunOptions = {}): Fetched<F> {
     if (this.closed) {
       throw new ClosedError('run', 'an open session', 'an attempt to use a closed Session')
+    }
+    if (modes.trace !== null) {
+      throw new TraceError('run', 'a session run outside of compiled functions', 'a run inside one')
     }
     const leaves = fetchLeaves(this.graph, fetches)
     const feeds = feedList(this.graph, feed)

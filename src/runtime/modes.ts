@@ -7,6 +7,7 @@ export const modes: {
   trace: Trace | null
   strictTypes: boolean
   graph: number
+  readonly strictGraphs: Set<number>
 } = {
   gradEnabled: true,
   trace: null,
@@ -14,6 +15,8 @@ export const modes: {
   strictTypes: false,
   /** The static graph that random draws are recorded for, by its number; 0 for none. */
   graph: 0,
+  /** The static graphs whose operands may not mix dtypes, whatever `strictTypes` says. */
+  strictGraphs: new Set(),
 }
 
 /** Runs `fn` with gradients recorded or not, and restores the mode even if it throws. */

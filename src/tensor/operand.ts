@@ -32,12 +32,15 @@ function nodeOf(where: string, x: Operand, beside: DType): Node {
 const describe = (x: unknown): string =>
   x === null ? 'null' : Array.isArray(x) ? 'an array (make a tensor of it first)' : typeof x
 
+const isStrict = (x: Node, y: Node): boolean =>
+  modes.strictTypes || modes.strictGraphs.has(x.graph) || modes.strictGraphs.has(y.graph)
+
 /** Two operands at one dtype and one shape. `a` decides what a plain number in `b` becomes. */
 export function meet(where: string, a: Operand, b: Operand): readonly [Node, Node] {
   const other = a instanceof TensorCore ? a.dtype : b instanceof TensorCore ? b.dtype : 'float32'
   const x = nodeOf(where, a, other)
   const y = nodeOf(where, b, other)
-  if (modes.strictTypes && x.dtype !== y.dtype) {
+  if (x.dtype !== y.dtype && isStrict(x, y)) {
     throw new DTypeError(
       where,
       `input 1 of dtype ${x.dtype}, as input 0 is`,
