@@ -117,8 +117,9 @@ function check(c: Case, targets = TARGETS): void {
     left.map((x) => Math.fround(Math.fround(x * 2) + 1)),
     right,
   )
-  for (const t of targets) {
-    for (const dressed of [false, true]) {
+  for (const [i, t] of targets.entries()) {
+    // Fused operands and results and plain ones in turns: both for the first target.
+    for (const dressed of i === 0 ? [false, true] : [i % 2 === 1]) {
       const w = new Workspace(t)
       const l = w.reader('left', 'float32', c.left, leftData, c.leftPerm)
       const r = w.reader('right', 'float32', c.right, rightData, c.rightPerm)
@@ -174,9 +175,9 @@ describe('dot', () => {
   test('operands that lie transposed in memory', () => {
     for (const [m, n, k] of [
       [17, 33, 20],
-      [40, 12, 513],
-      [3, 70, 200],
-      [130, 9, 140],
+      [12, 9, 513],
+      [3, 40, 140],
+      [70, 9, 140],
     ] as const) {
       check({ left: [m, k], right: [k, n], rightPerm: [1, 0] })
       check({ left: [m, k], right: [k, n], leftPerm: [1, 0] })
@@ -228,7 +229,7 @@ describe('dot', () => {
     const batched = { leftBatch: [0], rightBatch: [0], leftContract: [1], rightContract: [1] }
     check({ left: [3, 70], right: [3, 70, 9], attrs: batched })
     check({ left: [3, 70], right: [3, 70], attrs: batched })
-    const long = { left: [1, 150001], right: [150001, 3] }
+    const long = { left: [1, 150001], right: [150001, 2] }
     expect(dotNumerics({ ...long, attrs: MATMUL, dtype: 'float32' }).parts).toBeGreaterThan(1)
     check(long, [TARGETS[0]!])
     check({ ...long, rightPerm: [1, 0] }, [TARGETS[0]!])

@@ -1,12 +1,12 @@
 // Lowers a map group: elementwise work over one domain, in chunks, vectorised along one axis.
 
 import type { Node } from '../../ir/node.js'
-import { ofVar } from '../kernel/affine.js'
+import { ofVar, ZERO } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
 import type { KernelCall } from './assembly.js'
 import { Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
-import { type Axis, inPieces, type Loop, memberCoords, overChunks, planAxes } from './nest.js'
+import { type Axis, type AxisPlan, inPieces, type Loop, memberCoords, overChunks, planAxes } from './nest.js'
 import { IndexSpace } from './space.js'
 import { KernelAssembly } from './assembly.js'
 
@@ -43,41 +43,69 @@ export function vectorAxis(
   return best
 }
 
+/** Rows and columns of a tile that is walked down before the next one is begun. */
+const TILE_ROWS = 16
+const TILE_COLUMNS = 64
+/** Strides from which on neighbouring lanes lie in different cache lines. */
+const FAR = 16
+
+/**
+ * An axis to tile together with the vector's, or -1: one along which some array is contiguous that the
+ * vector strides through (a transposition). Its cache lines are then used up while they are near.
+ */
+function tileAxis({ axes, strides }: AxisPlan, vector: number): number {
+  for (const s of strides) {
+    if (vector < 0 || Math.abs(s[vector] as number) < FAR) continue
+    const contiguous = s.indexOf(1)
+    const enough = contiguous >= 0 && (axes[contiguous] as Axis).size >= TILE_ROWS
+    if (enough && contiguous !== vector) return contiguous
+  }
+  return -1
+}
+
 export function lowerMap(g: GroupLowering): KernelCall[] {
   const { group } = g
   if (group.elements === 0) return []
   const domain = group.domain.map((size) => ({ size, reduced: false, fixed: false }))
-  const axes = planAxes(() => new IndexSpace(), g.traced, domain)
+  const plan = planAxes(() => new IndexSpace(), g.traced, domain)
+  const { axes } = plan
   const space = new IndexSpace()
   const k = new KernelAssembly(g.name)
   const places = new Map<Node, readonly Affine[]>()
   const e = new Emitter(k, space, { ...g.around, placeOf: (n) => places.get(n) ?? null })
-  const at = vectorAxis(axes, g.target.mapLanes)
   const target = g.costPerElement > HEAVY ? HEAVY_CHUNK : CHUNK
-  const vector = at < 0 ? null : inPieces(space, (axes[at] as Axis).size, target)
+  const at = vectorAxis(axes, g.target.mapLanes)
+  const tiled = tileAxis(plan, at)
+  const piece = tiled < 0 ? target : TILE_COLUMNS
+  const vector = at < 0 ? null : inPieces(space, (axes[at] as Axis).size, piece)
+  const rows = tiled < 0 ? null : inPieces(space, (axes[tiled] as Axis).size, TILE_ROWS)
   const loops: Loop[] = []
   const index: Affine[] = axes.map((a, i) => {
-    if (i === at) return (vector as NonNullable<typeof vector>).index
+    const pieces = i === at ? vector : i === tiled ? rows : null
+    if (pieces !== null) return pieces.index
     const variable = space.variable(`x${i}`, a.size)
     loops.push({ variable, size: a.size })
     return ofVar(variable)
   })
-  if (vector?.outer) loops.push(vector.outer)
+  for (const p of [rows, vector]) if (p?.outer) loops.push(p.outer)
   for (const m of group.members.keys()) places.set(m, memberCoords(space, axes, index, m, 'full'))
-  const body = (): void => {
+  const store = (): void => {
     for (const m of group.members.keys()) {
       if (!group.stored.has(m)) continue
       const coords = places.get(m) as readonly Affine[]
       e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), e.read(m, coords))
     }
   }
-  const work = vector === null ? 1 : Math.min((axes[at] as Axis).size, target)
-  overChunks(e, loops, work, target, () => {
-    if (vector === null) body()
-    else e.vector(vector.inner, vector.count, g.target.mapLanes, body)
+  const row = (): void => {
+    if (vector === null) store()
+    else e.vector(vector.inner, vector.count, g.target.mapLanes, store)
+  }
+  const columns = vector === null ? 1 : Math.min((axes[at] as Axis).size, piece)
+  overChunks(e, loops, columns * (rows === null ? 1 : TILE_ROWS), target, () => {
+    if (rows === null) row()
+    else e.loop(rows.inner, ZERO, rows.count, row)
   })
   k.flops = g.costPerElement * group.elements
   k.bytes = g.bytes
   return [k.call()]
 }
-

@@ -113,8 +113,14 @@ const TRACE: Readonly<Record<string, Trace>> = {
 export const isReduction = (node: Node): boolean =>
   node.op.name.startsWith('reduce') || node.op.name === 'partialReduce'
 
+/** How a domain is walked: its axes, and for each access to memory the stride along each of them. */
+export interface AxisPlan {
+  readonly axes: Axis[]
+  readonly strides: readonly (readonly number[])[]
+}
+
 /** Axes cut where expressions need their quotients and remainders, then merged where nothing tells them apart. */
-export function planAxes(newSpace: () => IndexSpace, group: Traced, domain: readonly Axis[]): Axis[] {
+export function planAxes(newSpace: () => IndexSpace, group: Traced, domain: readonly Axis[]): AxisPlan {
   let axes = domain.filter((a) => a.size !== 1)
   for (let round = 0; ; round++) {
     const space = newSpace()
@@ -170,8 +176,10 @@ function mergeAxes(
   axes: readonly Axis[],
   variables: readonly IndexVar[],
   found: readonly Affine[],
-): Axis[] {
+): AxisPlan {
   const out: Axis[] = []
+  /** The variable along which each merged axis moves: that of its innermost part. */
+  const moving: IndexVar[] = []
   const inDigits = new Set<number>()
   for (const a of found) space.hidden(a, inDigits)
   axes.forEach((axis, i) => {
@@ -189,8 +197,9 @@ function mergeAxes(
       found.every((a) => coefficientOf(a, outer) === coefficientOf(a, inner) * axis.size)
     if (mergeable) out[out.length - 1] = { ...last, size: last.size * axis.size }
     else out.push(axis)
+    moving[out.length - 1] = inner
   })
-  return out
+  return { axes: out, strides: found.map((a) => moving.map((v) => coefficientOf(a, v))) }
 }
 
 /** A loop with the index it stands for. */

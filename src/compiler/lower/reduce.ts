@@ -110,7 +110,7 @@ export function lowerReduce(g: GroupLowering): KernelCall[] {
   const cut = group.block > 0 ? (group.axes[0] as number) : -1
   const last = segments.length - 1
   const domain = segments.map((s, i) => ({ ...s, fixed: i === cut || (lanes && i === last) }))
-  const axes = planAxes(() => new IndexSpace(), g.traced, domain)
+  const { axes } = planAxes(() => new IndexSpace(), g.traced, domain)
   return [new ReduceKernel(g, axes, lanes).build()]
 }
 
