@@ -4,7 +4,7 @@ import { isFloat } from '../base/dtype.js'
 import { ClosedError, GradientError } from '../base/errors.js'
 import { sizeOf } from '../base/shape.js'
 import { flatten, mapTree, type Tree } from '../base/tree.js'
-import { output } from '../ir/build.js'
+import { fullLike, output } from '../ir/build.js'
 import { apply, type Node, nextTraversal } from '../ir/node.js'
 import { OPS } from '../ir/op.js'
 import { modes, withGrad } from '../runtime/modes.js'
@@ -34,6 +34,7 @@ function alias(x: Tensor): Tensor {
   const node = apply(OPS.get('reshape') as never, [x.node], { shape: x.shape } as never)
   recorded(node)
   node.needsGrad = true
+  node.source = true
   return expose(node)
 }
 
@@ -91,13 +92,11 @@ export function gradients(ys: Tensor | readonly Tensor[], xs: readonly Tensor[])
     gradOf(
       list.map((y) => y.node),
       xs.map((x) => x.node),
-      list.map((y) => (sizeOf(y.shape) === 1 ? null : ones(y))),
+      list.map((y) => (sizeOf(y.shape) === 1 ? null : fullLike(y.node, 1))),
     ),
   )
   return xs.map((_, i) => expose(output(all, i)))
 }
-
-const ones = (y: Tensor): Node => y.detach().mul(0).add(1).node
 
 /**
  * Records what `run` computes, then gives gradients. Mirrors `tf.GradientTape`: a tape may be asked
