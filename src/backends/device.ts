@@ -11,10 +11,7 @@ export interface Executable {
    * `null`, the device makes one. A target never is one of the inputs.
    * @returns the outputs' storages, in order.
    */
-  run(
-    inputs: readonly (Storage | number)[],
-    targets: readonly (Storage | null)[],
-  ): Storage[]
+  run(inputs: readonly (Storage | number)[], targets: readonly (Storage | null)[]): Storage[]
   /** Frees code and arenas. Called once, when the plan leaves the cache. */
   dispose(): void
   /** For people: kernels, arena size … */

@@ -74,7 +74,14 @@ export function promote(a: DType, b: DType): DType {
   const rank: Record<DType, number> = RANK
   return rank[a] > rank[b] ? a : b
 }
-const RANK: Record<DType, number> = { bool: 0, uint8: 1, int32: 2, int64: 3, float32: 4, float64: 5 }
+const RANK: Record<DType, number> = {
+  bool: 0,
+  uint8: 1,
+  int32: 2,
+  int64: 3,
+  float32: 4,
+  float64: 5,
+}
 
 /**
  * The dtype a tensor and a plain JavaScript number meet at: a number is weak, so it takes the tensor's

@@ -7,7 +7,7 @@ import type { Dim } from '../base/dim.js'
 import type { DType } from '../base/dtype.js'
 import { type Shape, shapeEqual } from '../base/shape.js'
 import { apply, type Node } from './node.js'
-import { type Attrs, NO_ATTRS, type Op, OPS } from './op.js'
+import { type Attrs, NO_ATTRS, OPS, type Op } from './op.js'
 
 function lookup(name: string): () => Op {
   let found: Op | undefined
@@ -107,7 +107,11 @@ const broadcastOp = withAttrs<{ shape: Shape }>('broadcast')
 /** Axes of size 1 grow; the rank stays (lift it with reshape first, or use `broadcastTo`). */
 export const broadcast = (x: Node, shape: Shape): Node =>
   shapeEqual(x.shape, shape) ? x : broadcastOp([x], { shape })
-const sliceOp = withAttrs<{ starts: readonly Dim[]; stops: readonly Dim[]; steps: readonly number[] }>('slice')
+const sliceOp = withAttrs<{
+  starts: readonly Dim[]
+  stops: readonly Dim[]
+  steps: readonly number[]
+}>('slice')
 /** Elements starts, starts + steps, … below stops, an entry per axis; steps are positive. */
 export const slice = (
   x: Node,
@@ -115,7 +119,9 @@ export const slice = (
   stops: readonly Dim[],
   steps: readonly number[] = starts.map(() => 1),
 ): Node => sliceOp([x], { starts, stops, steps })
-const padOp = withAttrs<{ low: readonly Dim[]; high: readonly Dim[]; interior: readonly number[] }>('pad')
+const padOp = withAttrs<{ low: readonly Dim[]; high: readonly Dim[]; interior: readonly number[] }>(
+  'pad',
+)
 /** `interior` fills go between neighbours, then `low` and `high` go around; negative ones crop. */
 export const pad = (
   x: Node,
@@ -215,7 +221,13 @@ export const output = (node: Node, index: number): Node => outputOp([node], { in
 export function full(value: number, shape: Shape, dtype: DType): Node {
   const c = constant(value, dtype)
   if (shape.length === 0) return c
-  return broadcast(reshape(c, shape.map(() => 1)), shape)
+  return broadcast(
+    reshape(
+      c,
+      shape.map(() => 1),
+    ),
+    shape,
+  )
 }
 export const fullLike = (x: Node, value: number): Node => full(value, x.shape, x.dtype)
 export const zerosLike = (x: Node): Node => fullLike(x, 0)

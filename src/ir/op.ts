@@ -1,7 +1,7 @@
 // What an operation is: one table entry with everything the rest of tessera needs to know about it.
 
-import type { DType, TypedArray } from '../base/dtype.js'
 import type { Dim } from '../base/dim.js'
+import type { DType, TypedArray } from '../base/dtype.js'
 import type { Node, TensorType } from './node.js'
 
 /** The values an attribute may have. */
