@@ -111,7 +111,8 @@ function convRow(
     )
     const out = w.buffer('out', 'f32', product(shape))
     const calls = lowerConv(spec, x, y, w.writer(out, shape), w)
-    const window = product([s.channels, ...s.kernel])
+    // The holes of a dilated input take no work.
+    const window = product([s.channels, ...s.kernel]) / product(spec.attrs.inputDilation)
     const flops = 2 * product(shape) * window
     const bytes = 4 * (product(input) + product(kernel) + product(shape))
     return { name, flops, bytes, calls, workspace: w }

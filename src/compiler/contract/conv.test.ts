@@ -4,6 +4,7 @@ import { fma32 } from '../kernel/lanewise.js'
 import { lowerConv } from './conv.js'
 import { coordinates, flatAt, target, values, Workspace } from './fixtures.js'
 import { convNumerics } from './numerics.js'
+import { phasesOf } from './phases.js'
 import { type ConvSpec, convSizes, product } from './spec.js'
 
 const TARGETS = [target(4, 8, 4), target(6, 8, 4), target(12, 32, 16), target(1, 4, 4)]
@@ -12,18 +13,24 @@ const TARGETS = [target(4, 8, 4), target(6, 8, 4), target(12, 32, 16), target(1,
 function naive(spec: ConvSpec, input: ArrayLike<number>, kernel: ArrayLike<number>): Float32Array {
   const { attrs } = spec
   const s = convSizes(spec)
-  const { axis, step, blocksPerPart } = convNumerics(spec)
-  const contract = [s.channels, ...s.kernel]
-  const perAxis = Math.ceil((contract[axis] ?? 1) / step)
-  const ks = [...coordinates(contract)]
+  const phases = phasesOf(spec)
   const out: number[] = []
   for (const n of Array(s.batch).keys()) {
     for (const o of Array(s.groups * s.features).keys()) {
       for (const position of coordinates(s.output)) {
         const g = Math.floor(o / s.features)
+        // Of a dilated input, a position's phase says which elements of the kernel meet no holes.
+        const phase = phases?.find((p) =>
+          p.first.every((f, i) => position[i]! % p.step[i]! === f % p.step[i]!),
+        )
+        const part = phase?.spec ?? spec
+        const { axis, step, blocksPerPart } = convNumerics(part)
+        const contract = part.kernel.slice(1)
+        const perAxis = Math.ceil((contract[axis] ?? 1) / step)
         const blocks: number[] = []
-        for (const k of ks) {
-          const [c, ...tap] = k as [number, ...number[]]
+        for (const k of coordinates(contract)) {
+          const [c, ...taps] = k as [number, ...number[]]
+          const tap = phase ? taps.map((t, i) => t * phase.step[i]! + phase.tap[i]!) : taps
           const image = attrs.batchGroups > 1 ? g * s.batch + n : n
           const channel = attrs.groups > 1 ? g * s.channels + c : c
           const raw = position.map(
@@ -38,12 +45,12 @@ function naive(spec: ConvSpec, input: ArrayLike<number>, kernel: ArrayLike<numbe
           const where = [image, channel, ...raw.map((r, i) => r / attrs.inputDilation[i]!)]
           const x = there ? input[flatAt(spec.input, where)]! : 0
           const b = flatAt(contract.slice(0, axis), k) * perAxis + Math.floor((k[axis] ?? 0) / step)
-          blocks[b] = fma32(kernel[flatAt(spec.kernel, [o, ...k])]!, x, blocks[b] ?? 0)
+          blocks[b] = fma32(kernel[flatAt(spec.kernel, [o, c, ...tap])]!, x, blocks[b] ?? 0)
         }
         const parts: number[] = []
         for (const [i, x] of blocks.entries()) {
-          const part = Math.floor(i / blocksPerPart)
-          parts[part] = parts[part] === undefined ? x : Math.fround(parts[part] + x)
+          const to = Math.floor(i / blocksPerPart)
+          parts[to] = parts[to] === undefined ? x : Math.fround(parts[to] + x)
         }
         out.push(parts.length === 0 ? 0 : parts.reduce((a, x) => Math.fround(a + x)))
       }
@@ -161,6 +168,7 @@ describe('conv', () => {
     check([2, 3, 11, 11], [4, 3, 3, 3], { kernelDilation: [2, 3] })
     check([2, 3, 5, 5], [4, 3, 3, 3], { inputDilation: [2, 2], low: [2, 2], high: [2, 3] })
     check([2, 3, 5, 6], [4, 3, 3, 2], { inputDilation: [3, 2], low: [-1, 1], high: [-2, 0] })
+    check([2, 3, 5, 5], [4, 3, 1, 2], { inputDilation: [2, 3], low: [1, 0], high: [1, 2] })
     check([2, 3, 6, 6], [4, 3, 2, 2], {
       strides: [2, 1],
       inputDilation: [2, 1],

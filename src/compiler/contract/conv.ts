@@ -4,6 +4,7 @@ import type { KernelCall, LoweringContext, Reader, Writer } from '../lower/assem
 import { lowerProduct } from './gemm.js'
 import { convNumerics } from './numerics.js'
 import { asProduct, asProductPerImage, type Patches, patchesOf, positionsOf } from './patches.js'
+import { phaseKernel, phasesOf, phaseWriter } from './phases.js'
 import { plainProduct } from './plain.js'
 import { Probe } from './probe.js'
 import { type ConvSpec, convSizes, product } from './spec.js'
@@ -19,6 +20,12 @@ export function lowerConv(
   out: Writer,
   ctx: LoweringContext,
 ): KernelCall[] {
+  const phases = phasesOf(spec)
+  if (phases !== null) {
+    return phases.flatMap((p) =>
+      lowerConv(p.spec, input, phaseKernel(p, kernel), phaseWriter(p, out), ctx),
+    )
+  }
   const sizes = convSizes(spec)
   const numerics = convNumerics(spec)
   const calls: KernelCall[] = []

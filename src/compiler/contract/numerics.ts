@@ -79,7 +79,10 @@ export function dotNumerics(spec: DotSpec): Numerics {
   return { order: 'tree', axis, step, blocks, blocksPerPart: 1, parts: blocks }
 }
 
-/** How a `conv` of these shapes adds: K runs over channels, then the kernel's spatial axes. */
+/**
+ * How a `conv` of these shapes adds: K runs over channels, then the kernel's spatial axes. (For a dilated
+ * input, ask for each of its phases.)
+ */
 export function convNumerics(spec: ConvSpec): Numerics {
   const { groups, batch, channels, features, kernel, output } = convSizes(spec)
   const results = groups * batch * features * product(output)
