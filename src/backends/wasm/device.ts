@@ -9,20 +9,14 @@ import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
 import type { Storage } from '../storage.js'
 import { detectEngine, type Engine } from './engine.js'
-import {
-  type Host,
-  type LoadedModule,
-  type Ports,
-  type SegmentFunction,
-  WasmExecutable,
-} from './executable.js'
+import { type Host, type LoadedModule, type Ports, WasmExecutable } from './executable.js'
 import { FAULT_WORD, MOST_THREADS } from './memory/layout.js'
 import { LinearMemory } from './memory/linear.js'
 import { Residency } from './memory/residency.js'
 import { environment, mayBlock, processors } from './node.js'
 import { emitPlan, type PlanModule } from './plan-module.js'
 import { wasmTarget } from './target.js'
-import { Pool } from './threads/pool.js'
+import { Pool, type SegmentFunction } from './threads/pool.js'
 
 const portsOf = ({ inputs, outputs }: Program): Ports => ({
   inputs: inputs.map(portOf),
@@ -45,8 +39,9 @@ export function wasmAvailable(): DeviceInfo {
   }
 }
 
-/** Estimated nanoseconds of shared work in a segment that are worth the other threads' while. */
-const WORTH_WAKING = 20_000
+/** Estimated nanoseconds of shared work in a segment worth telling other threads of, and waking them. */
+const WORTH_SHARING = 6_000
+const WORTH_WAKING = 50_000
 
 /** For tests and special uses; the defaults suit everybody else. */
 export interface WasmOptions {
@@ -155,9 +150,9 @@ export class WasmDevice implements Device {
   private launch(module: LoadedModule, segment: number, table: number, scratch: number): void {
     const run = module.run[segment]!
     const others = this.wanted - 1
-    const worth = module.plan.segments[segment]!.shareable > WORTH_WAKING
-    if (!this.pool || others === 0 || !worth || this.depth > 1) {
-      run(0, 1, table, scratch)
+    const { shareable } = module.plan.segments[segment]!
+    if (!this.pool || others === 0 || shareable < WORTH_SHARING || this.depth > 1) {
+      run(0, 1, 0, table, scratch)
       return
     }
     this.pool.start(others)
@@ -168,7 +163,8 @@ export class WasmDevice implements Device {
     }
     const { slot, code, codeAt } = module
     const codeBytes = module.plan.bytes.length
-    this.pool.launch(others, { slot, code, codeAt, codeBytes, segment, table, scratch }, run)
+    const job = { slot, code, codeAt, codeBytes, segment, table, scratch }
+    this.pool.launch(this.wanted, job, run, shareable > WORTH_WAKING)
   }
 
   /** The device's arena is everybody's: only one plan runs at a time, unless a host call runs another. */

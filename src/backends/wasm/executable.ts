@@ -8,6 +8,7 @@ import { Storage } from '../storage.js'
 import { FAULT_WORD } from './memory/layout.js'
 import type { Residency } from './memory/residency.js'
 import type { PlanModule } from './plan-module.js'
+import type { SegmentFunction } from './threads/pool.js'
 
 /** Element type and number of an input or output. */
 export interface Port {
@@ -30,13 +31,6 @@ export interface Host {
   load(module: PlanModule): LoadedModule
   unload(module: LoadedModule): void
 }
-
-export type SegmentFunction = (
-  thread: number,
-  threads: number,
-  table: number,
-  scratch: number,
-) => void
 
 export interface LoadedModule {
   readonly plan: PlanModule

@@ -95,7 +95,7 @@ interface WorkerThreads {
 }
 
 /** Starts a worker thread, which does not keep the process alive. */
-export function spawn(data: { memory: WebAssembly.Memory; mailbox: number }): Spawned {
+export function spawn(data: { memory: WebAssembly.Memory; thread: number }): Spawned {
   const threads = builtin<WorkerThreads>('node:worker_threads')
   if (threads) {
     // Without the options of this process: its loaders and hooks are no business of a worker's.

@@ -7,7 +7,7 @@ import { emitKernel, scratchLayout } from './emit/kernel.js'
 import type { Features } from './emit/state.js'
 import { FunctionBody } from './encode/function.js'
 import { ModuleBuilder } from './encode/module.js'
-import { BARRIER } from './memory/layout.js'
+import { addTeamFunctions, CLOSED, type TeamFunctions } from './threads/team.js'
 
 export type HostCommand = Extract<Command, { op: 'host' }>
 type KernelCommand = Extract<Command, { op: 'kernel' }>
@@ -36,8 +36,9 @@ const FLOPS_PER_NS = 20
 const BYTES_PER_NS = 10
 /** Kernels shorter than this are run by one thread: others would come too late. */
 const WORTH_SHARING = 3000
-/** Copies of more bytes than this are shared. */
+/** Copies of more bytes than this are shared, in pieces of so many. */
 const LARGE_COPY = 1 << 17
+const COPY_PIECE = 1 << 15
 
 const nanoseconds = (k: Kernel): number =>
   Math.max(k.flops / FLOPS_PER_NS, k.bytes / BYTES_PER_NS, 20 * k.grid)
@@ -66,11 +67,37 @@ export function splitSegments(commands: readonly Command[]): Segment[] {
   return segments
 }
 
+/**
+ * Commands between which all threads have to meet. A barrier between commands that only the first thread
+ * runs would hold up everybody for nothing.
+ */
+function phasesOf(segment: Segment): (KernelCommand | CopyCommand)[][] {
+  const phases: (KernelCommand | CopyCommand)[][] = [[]]
+  let wanted = false
+  let othersBusy = false
+  for (const c of segment.commands) {
+    if (c.op === 'barrier') {
+      wanted = true
+      continue
+    }
+    const shares = isShared(c)
+    if (wanted && (shares || othersBusy)) {
+      phases.push([])
+      wanted = false
+      othersBusy = false
+    }
+    if (shares) othersBusy = true
+    phases.at(-1)!.push(c)
+  }
+  return phases
+}
+
 /** Parameters of a segment's function. */
 const THREAD = 0
 const THREADS = 1
-const TABLE = 2
-const SCRATCH = 3
+const JOB = 2
+const TABLE = 3
+const SCRATCH = 4
 
 export function emitPlan(plan: Plan, features: Features): PlanModule {
   const module = new ModuleBuilder(features.shared)
@@ -92,8 +119,8 @@ export function emitPlan(plan: Plan, features: Features): PlanModule {
   }
   // Threads' scratch areas start on pages of their own.
   scratchBytes = (scratchBytes + 4095) & ~4095
-  const barrier = features.shared ? module.add(emitBarrier()) : -1
-  const writer = new SegmentWriter(plan, features.shared, scratchBytes, barrier, functionOf)
+  const team = features.shared ? addTeamFunctions(module) : null
+  const writer = new SegmentWriter(plan, team, scratchBytes, functionOf)
   for (const [i, s] of segments.entries()) module.export(`run${i}`, module.add(writer.write(s)))
   return {
     bytes: module.finish(),
@@ -110,64 +137,102 @@ class SegmentWriter {
 
   constructor(
     private readonly plan: Plan,
-    private readonly shared: boolean,
+    /** Null where memory is not shared and there is one thread. */
+    private readonly team: TeamFunctions | null,
     private readonly scratchBytes: number,
-    private readonly barrier: number,
     private readonly functionOf: (kernel: Kernel) => number,
   ) {}
 
   write(segment: Segment): FunctionBody {
-    const f = new FunctionBody({ parameters: ['i32', 'i32', 'i32', 'i32'], results: [] })
+    const { team } = this
+    const parameters = ['i32', 'i32', 'i32', 'i32', 'i32'] as const
+    const f = new FunctionBody({ parameters, results: [] })
     f.get(SCRATCH)
     f.get(THREAD)
     f.i32(this.scratchBytes)
     f.op('i32.mul')
     f.op('i32.add')
     f.set(SCRATCH)
-    // A barrier between commands that only the first thread runs would hold up everybody for nothing.
-    let wanted = false
-    let othersBusy = false
-    for (const c of segment.commands) {
-      if (c.op === 'barrier') {
-        wanted = true
-        continue
-      }
-      const shares = this.shared && isShared(c)
-      if (wanted && (shares || othersBusy)) {
-        this.wait(f)
-        wanted = false
-        othersBusy = false
-      }
-      if (shares) othersBusy = true
-      if (shares || !this.shared) this.command(f, c, shares)
-      else this.onFirst(f, () => this.command(f, c, false))
+    if (!team) {
+      for (const c of segment.commands) if (c.op !== 'barrier') this.command(f, c, false)
+      return f
     }
-    if (this.shared) this.wait(f)
+    const phases = phasesOf(segment)
+    const first = f.local('i32')
+    f.get(THREAD)
+    f.if(() => {
+      f.get(JOB)
+      f.call(team.join)
+      f.tee(first)
+      f.i32(0)
+      f.op('i32.lt_s')
+      f.if(() => f.op('return'))
+    })
+    // A thread enters at the phase it joins, and goes through all from there.
+    const enter = (phase: number): void =>
+      f.block(() => {
+        if (phase > 0) {
+          enter(phase - 1)
+          this.phase(f, phases[phase - 1]!, phase - 1, phase, team)
+        } else {
+          f.get(first)
+          f.branchTable(phases.map((_, i) => i))
+        }
+      })
+    enter(phases.length - 1)
+    this.phase(f, phases.at(-1)!, phases.length - 1, CLOSED, team)
     return f
   }
 
-  private wait(f: FunctionBody): void {
-    f.get(THREADS)
-    f.call(this.barrier)
-  }
-
-  private onFirst(f: FunctionBody, body: () => void): void {
-    f.get(THREAD)
-    f.op('i32.eqz')
-    f.if(body)
+  private phase(
+    f: FunctionBody,
+    commands: readonly (KernelCommand | CopyCommand)[],
+    number: number,
+    next: number,
+    team: TeamFunctions,
+  ): void {
+    for (const c of commands) {
+      if (isShared(c)) {
+        this.command(f, c, true)
+        continue
+      }
+      f.get(THREAD)
+      f.op('i32.eqz')
+      f.if(() => this.command(f, c, false))
+    }
+    f.get(JOB)
+    f.if(() => {
+      f.get(JOB)
+      f.i32(number)
+      f.i32(next)
+      f.call(team.finish)
+    })
   }
 
   private command(f: FunctionBody, c: KernelCommand | CopyCommand, shares: boolean): void {
-    if (c.op === 'copy') this.copy(f, c, shares)
-    else if (c.kernel.grid === 1) this.call(f, c, () => f.i32(0))
-    else if (shares) this.drawChunks(f, c)
-    else {
-      const chunk = f.local('i32')
-      f.i32(0)
-      f.set(chunk)
-      this.chunks(f, c, chunk, () => f.i32(c.kernel.grid))
-      f.release('i32', chunk)
+    if (c.op === 'copy') {
+      this.copy(f, c, shares)
+      return
     }
+    const { grid } = c.kernel
+    if (grid === 1) {
+      this.call(f, c, () => f.i32(0))
+      return
+    }
+    if (shares) {
+      this.draw(f, grid, (chunk) => this.call(f, c, () => f.get(chunk)))
+      return
+    }
+    const chunk = f.local('i32')
+    f.i32(0)
+    f.set(chunk)
+    this.count(
+      f,
+      chunk,
+      () => f.i32(grid),
+      () => this.call(f, c, () => f.get(chunk)),
+    )
+    f.release('i32', chunk)
   }
 
   private address(f: FunctionBody, buffer: number): void {
@@ -182,27 +247,26 @@ class SegmentWriter {
     f.call(this.functionOf(kernel))
   }
 
-  /** Runs chunks from `chunk`, which is below the limit, up to the limit. */
-  private chunks(f: FunctionBody, c: KernelCommand, chunk: number, limit: () => void): void {
+  /** Runs `body` for numbers from `at`, which is below the limit, up to the limit. */
+  private count(f: FunctionBody, at: number, limit: () => void, body: () => void): void {
     f.loop(() => {
-      this.call(f, c, () => f.get(chunk))
-      f.get(chunk)
+      body()
+      f.get(at)
       f.i32(1)
       f.op('i32.add')
-      f.tee(chunk)
+      f.tee(at)
       limit()
       f.op('i32.lt_s')
       f.branchIf(0)
     })
   }
 
-  /** Threads take the next few chunks off a counter until there are none left. */
-  private drawChunks(f: FunctionBody, c: KernelCommand): void {
-    const { grid } = c.kernel
+  /** Threads take the next few numbers below `total` off a counter until there are none left. */
+  private draw(f: FunctionBody, total: number, body: (at: number) => void): void {
     const counter = 4 * (this.plan.buffers.length + this.counters++)
-    const [chunk, end, share] = [f.local('i32'), f.local('i32'), f.local('i32')]
+    const [at, end, share] = [f.local('i32'), f.local('i32'), f.local('i32')]
     // An eighth of a thread's fair share at a time, so that a thread that is held up delays little.
-    f.i32(grid)
+    f.i32(total)
     f.get(THREADS)
     f.i32(3)
     f.op('i32.shl')
@@ -214,25 +278,30 @@ class SegmentWriter {
       f.get(TABLE)
       f.get(share)
       f.memory('i32.atomic.rmw.add', counter)
-      f.tee(chunk)
-      f.i32(grid)
+      f.tee(at)
+      f.i32(total)
       f.op('i32.lt_s')
       f.if(() => {
-        f.get(chunk)
+        f.get(at)
         f.get(share)
         f.op('i32.add')
         f.tee(end)
-        f.i32(grid)
+        f.i32(total)
         f.get(end)
-        f.i32(grid)
+        f.i32(total)
         f.op('i32.lt_s')
         f.op('select')
         f.set(end)
-        this.chunks(f, c, chunk, () => f.get(end))
+        this.count(
+          f,
+          at,
+          () => f.get(end),
+          () => body(at),
+        )
         f.branch(1)
       })
     })
-    for (const local of [chunk, end, share]) f.release('i32', local)
+    for (const local of [at, end, share]) f.release('i32', local)
   }
 
   private copy(f: FunctionBody, c: CopyCommand, shares: boolean): void {
@@ -243,119 +312,23 @@ class SegmentWriter {
       f.memoryCopy()
       return
     }
-    // Thread t copies bytes t·share … of the whole, share being a multiple of a page.
-    const [from, count] = [f.local('i32'), f.local('i32')]
-    f.i32(Math.ceil(c.bytes / 4096))
-    f.get(THREADS)
-    f.op('i32.add')
-    f.i32(1)
-    f.op('i32.sub')
-    f.get(THREADS)
-    f.op('i32.div_u')
-    f.i32(12)
-    f.op('i32.shl')
-    f.tee(count)
-    f.get(THREAD)
-    f.op('i32.mul')
-    f.tee(from)
-    f.i32(c.bytes)
-    f.op('i32.lt_u')
-    f.if(() => {
+    const pieces = Math.ceil(c.bytes / COPY_PIECE)
+    this.draw(f, pieces, (piece) => {
       for (const buffer of [c.to, c.from]) {
         this.address(f, buffer)
-        f.get(from)
+        f.get(piece)
+        f.i32(COPY_PIECE)
+        f.op('i32.mul')
         f.op('i32.add')
       }
-      f.get(count)
-      f.i32(c.bytes)
-      f.get(from)
-      f.op('i32.sub')
-      f.get(count)
-      f.i32(c.bytes)
-      f.get(from)
-      f.op('i32.sub')
-      f.op('i32.lt_u')
+      // The last piece is shorter.
+      f.i32(COPY_PIECE)
+      f.i32(c.bytes - (pieces - 1) * COPY_PIECE)
+      f.get(piece)
+      f.i32(pieces - 1)
+      f.op('i32.lt_s')
       f.op('select')
       f.memoryCopy()
     })
-    for (const local of [from, count]) f.release('i32', local)
   }
-}
-
-/** How often a thread looks whether the barrier has opened before it goes to sleep. */
-const BARRIER_SPINS = 20_000
-/** Nanoseconds after which a sleeper looks whether all is well. */
-const BARRIER_NAP = 200_000_000n
-
-/** barrier(threads): returns when all threads have called it. */
-function emitBarrier(): FunctionBody {
-  const f = new FunctionBody({ parameters: ['i32'], results: [] })
-  const [opened, spins] = [f.local('i32'), f.local('i32')]
-  f.get(0)
-  f.i32(1)
-  f.op('i32.le_s')
-  f.if(() => f.op('return'))
-  f.i32(0)
-  f.memory('i32.atomic.load', BARRIER.opened)
-  f.set(opened)
-  f.i32(0)
-  f.i32(1)
-  f.memory('i32.atomic.rmw.add', BARRIER.arrived)
-  f.i32(1)
-  f.op('i32.add')
-  f.get(0)
-  f.op('i32.eq')
-  f.if(() => {
-    // The last to arrive opens it.
-    f.i32(0)
-    f.i32(0)
-    f.memory('i32.atomic.store', BARRIER.arrived)
-    f.i32(0)
-    f.i32(1)
-    f.memory('i32.atomic.rmw.add', BARRIER.opened)
-    f.op('drop')
-    f.i32(0)
-    f.memory('i32.atomic.load', BARRIER.sleepers)
-    f.if(() => {
-      f.i32(0)
-      f.i32(-1)
-      f.memory('memory.atomic.notify', BARRIER.opened)
-      f.op('drop')
-    })
-    f.op('return')
-  })
-  f.loop(() => {
-    f.i32(0)
-    f.memory('i32.atomic.load', BARRIER.opened)
-    f.get(opened)
-    f.op('i32.ne')
-    f.if(() => f.op('return'))
-    f.get(spins)
-    f.i32(1)
-    f.op('i32.add')
-    f.tee(spins)
-    f.i32(BARRIER_SPINS)
-    f.op('i32.lt_s')
-    f.branchIf(0)
-    // Whoever opens it sees the sleeper, or the sleeper sees that it has opened and does not sleep.
-    f.i32(0)
-    f.i32(1)
-    f.memory('i32.atomic.rmw.add', BARRIER.sleepers)
-    f.op('drop')
-    f.i32(0)
-    f.get(opened)
-    f.i64(BARRIER_NAP)
-    f.memory('memory.atomic.wait32', BARRIER.opened)
-    f.op('drop')
-    // A thread that failed never comes: better to fail as well than to wait for it.
-    f.i32(0)
-    f.memory('i32.atomic.load', BARRIER.broken)
-    f.if(() => f.op('unreachable'))
-    f.i32(0)
-    f.i32(-1)
-    f.memory('i32.atomic.rmw.add', BARRIER.sleepers)
-    f.op('drop')
-    f.branch(0)
-  })
-  return f
 }

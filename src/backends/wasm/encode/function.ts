@@ -201,6 +201,13 @@ export class FunctionBody {
     this.code.unsigned(depth)
   }
 
+  /** Pops a number n and branches to the n-th depth, or to the last if there are not so many. */
+  branchTable(depths: readonly number[]): void {
+    this.code.byte(SPECIAL.br_table)
+    this.code.unsigned(depths.length - 1)
+    for (const d of depths) this.code.unsigned(d)
+  }
+
   call(index: number): void {
     this.code.byte(SPECIAL.call)
     this.code.unsigned(index)

@@ -248,9 +248,11 @@ export const MEMORY_OPCODES = {
   'memory.atomic.notify': [ATOMIC + 0x00, 2],
   'memory.atomic.wait32': [ATOMIC + 0x01, 2],
   'i32.atomic.load': [ATOMIC + 0x10, 2],
+  'i64.atomic.load': [ATOMIC + 0x11, 3],
   'i32.atomic.store': [ATOMIC + 0x17, 2],
   'i32.atomic.rmw.add': [ATOMIC + 0x1e, 2],
   'i32.atomic.rmw.cmpxchg': [ATOMIC + 0x48, 2],
+  'i64.atomic.rmw.cmpxchg': [ATOMIC + 0x49, 3],
 } as const
 
 export type MemoryOp = keyof typeof MEMORY_OPCODES
@@ -289,6 +291,7 @@ export const SPECIAL = {
   end: 0x0b,
   br: 0x0c,
   br_if: 0x0d,
+  br_table: 0x0e,
   call: 0x10,
   localGet: 0x20,
   localSet: 0x21,

@@ -5,33 +5,32 @@
 export const FAULT_WORD = 64
 
 /**
- * The barrier: threads that have arrived, how often it has opened, threads asleep at it, and whether
- * a thread failed and will never come.
+ * The team that runs a segment (see threads/team.ts): its state, how many threads are asleep at the end
+ * of a phase, and whether a thread failed.
  */
-export const BARRIER = { arrived: 128, opened: 192, sleepers: 256, broken: 320 } as const
+export const TEAM = { state: 128, sleepers: 256, broken: 320 } as const
 
-/** One mailbox a worker, in which the main thread leaves jobs. */
-export const MAILBOXES = 4096
-export const MAILBOX_BYTES = 128
-/** Words of a mailbox, by index. `turn` counts jobs; the worker waits for it to change. */
-export const MAIL = {
+/** The board on which the main thread leaves jobs, and its words by index. */
+export const BOARD = 512
+export const NOTE = {
+  /** Odd while a job is being written; then even, and different for each. Workers wait for it. */
   turn: 0,
-  asleep: 1,
-  threads: 2,
+  /** How many threads may take part. */
+  threads: 1,
+  job: 2,
   segment: 3,
   table: 4,
   scratch: 5,
-  /** Which of the worker's module slots the code belongs in, its number, and where its bytes are. */
+  /** Which of a worker's places for modules the code belongs in, its number, and where its bytes are. */
   slot: 6,
   code: 7,
   codeAt: 8,
   codeBytes: 9,
-  /** Which thread of the job the worker is. */
-  thread: 10,
-  /** Set by the worker once it listens. */
-  ready: 11,
 } as const
-export const MOST_THREADS = 256
+/** Workers asleep in front of the board, and workers that have started. */
+export const BOARD_SLEEPERS = 640
+export const LISTENING = 704
+export const MOST_THREADS = 128
 
 /** First address of blocks: far enough from 0 that a pointer a megabyte before one is not negative. */
 export const HEAP = 2 << 20

@@ -1,62 +1,79 @@
 // What a worker thread runs, as source text: it has to work from TypeScript sources, from a bundle and in
 // a browser alike, so it imports nothing and no tool may touch it.
 
-import { BARRIER, MAIL } from '../memory/layout.js'
+import { BOARD, BOARD_SLEEPERS, LISTENING, NOTE, TEAM } from '../memory/layout.js'
 
-/** How often a worker looks for mail before it goes to sleep: a few hundred microseconds. */
+/** How often a worker looks at the board before it goes to sleep: a few hundred microseconds. */
 const SPINS = 100_000
 
-/** Defines `serve({ memory, mailbox })`, which never returns. */
+/** Defines `serve({ memory, thread })`, which never returns. */
 const SERVE = `
 'use strict'
-function serve({ memory, mailbox }) {
-  const MAIL = ${JSON.stringify(MAIL)}
-  const BARRIER = ${JSON.stringify(BARRIER)}
+function serve({ memory, thread }) {
+  const NOTE = ${JSON.stringify(NOTE)}
   // The first pages never move, so this view stays good however memory grows.
   const words = new Int32Array(memory.buffer)
-  const at = mailbox >>> 2
-  const turnAt = at + MAIL.turn
-  const mail = (word) => Atomics.load(words, at + word)
+  const turnAt = ${BOARD >> 2} + NOTE.turn
+  const note = (word) => Atomics.load(words, ${BOARD >> 2} + word)
   const modules = []
 
   function next(last) {
     let spins = ${SPINS}
     for (;;) {
       const turn = Atomics.load(words, turnAt)
-      if (turn !== last) return turn
+      if (turn !== last && (turn & 1) === 0) return turn
       if (--spins > 0) continue
-      // The main thread wakes whom it sees asleep; whom it does not see finds that the turn has changed.
-      Atomics.store(words, at + MAIL.asleep, 1)
-      Atomics.wait(words, turnAt, last)
-      Atomics.store(words, at + MAIL.asleep, 0)
+      // The main thread wakes sleepers it sees; those it does not see find that the turn has changed.
+      Atomics.add(words, ${BOARD_SLEEPERS >> 2}, 1)
+      Atomics.wait(words, turnAt, turn)
+      Atomics.sub(words, ${BOARD_SLEEPERS >> 2}, 1)
       spins = ${SPINS}
     }
   }
 
-  function load(slot, code) {
+  function load(slot, code, from, length) {
     const known = modules[slot]
     if (known !== undefined && known.code === code) return known.run
-    const from = mail(MAIL.codeAt) >>> 0
     // A compiler wants bytes that nobody can change.
-    const bytes = new Uint8Array(memory.buffer, from, mail(MAIL.codeBytes)).slice()
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } })
+    const bytes = new Uint8Array(memory.buffer, from >>> 0, length).slice()
+    let exports
+    try {
+      const module = new WebAssembly.Module(bytes)
+      exports = new WebAssembly.Instance(module, { env: { memory } }).exports
+    } catch {
+      // The job was over, and the bytes something else, before we read them.
+      return []
+    }
     const run = []
     for (let i = 0; exports['run' + i]; i++) run.push(exports['run' + i])
     modules[slot] = { code, run }
     return run
   }
 
-  let turn = Atomics.load(words, turnAt)
-  Atomics.store(words, at + MAIL.ready, 1)
+  let last = Atomics.load(words, turnAt) & ~1
+  Atomics.add(words, ${LISTENING >> 2}, 1)
   try {
     for (;;) {
-      turn = next(turn)
-      const run = load(mail(MAIL.slot), mail(MAIL.code))[mail(MAIL.segment)]
-      run(mail(MAIL.thread), mail(MAIL.threads), mail(MAIL.table), mail(MAIL.scratch))
+      const turn = next(last)
+      const threads = note(NOTE.threads)
+      const job = note(NOTE.job)
+      const segment = note(NOTE.segment)
+      const table = note(NOTE.table)
+      const scratch = note(NOTE.scratch)
+      const slot = note(NOTE.slot)
+      const code = note(NOTE.code)
+      const codeAt = note(NOTE.codeAt)
+      const codeBytes = note(NOTE.codeBytes)
+      if (Atomics.load(words, turnAt) !== turn) continue
+      last = turn
+      if (thread >= threads) continue
+      const run = load(slot, code, codeAt, codeBytes)[segment]
+      // Joining fails if the job is over.
+      if (run !== undefined) run(thread, threads, job, table, scratch)
     }
   } catch {
-    Atomics.store(words, BARRIER.broken >> 2, 1)
-    Atomics.notify(words, BARRIER.opened >> 2)
+    Atomics.store(words, ${TEAM.broken >> 2}, 1)
+    Atomics.notify(words, ${TEAM.state >> 2})
   }
 }
 `
