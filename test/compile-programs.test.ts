@@ -17,7 +17,12 @@ function bind(roots: readonly Node[], seed = 7): Map<Node, NDArray> {
   const bindings = new Map<Node, NDArray>()
   for (const p of parametersOf(roots)) {
     const shape = p.shape as readonly number[]
-    const range = p.dtype === 'int32' ? ([0, 3] as const) : shape.length === 0 ? ([1, 2] as const) : ([0.05, 1] as const)
+    const range =
+      p.dtype === 'int32'
+        ? ([0, 3] as const)
+        : shape.length === 0
+          ? ([1, 2] as const)
+          : ([0.05, 1] as const)
     bindings.set(p, sampleArray({ shape, dtype: p.dtype, range }, next))
   }
   return bindings
@@ -54,8 +59,7 @@ function check(roots: readonly Node[], tolerance: number): void {
 describe('training steps', () => {
   it('an MLP with SGD', () => check(mlpStep(8, [20, 40, 10]).outputs, 1e-5))
   it('an MLP with Adam', () => check(mlpStep(5, [7, 33, 4], adam).outputs, 1e-4))
-  it('a CNN with batch norm, pooling and dropout', () =>
-    check(cnnStep(3, 8, [3, 4]).outputs, 2e-2))
+  it('a CNN with batch norm, pooling and dropout', () => check(cnnStep(3, 8, [3, 4]).outputs, 2e-2))
   it('a transformer block', () => check(transformerStep(2, 6, 8, 2).outputs, 1e-4))
 })
 
@@ -63,7 +67,8 @@ describe('training steps', () => {
 type Move = (pool: readonly Node[], pick: (n: number) => number) => Node | null
 
 const sized = (x: Node): readonly number[] => x.shape as readonly number[]
-const any = (pool: readonly Node[], pick: (n: number) => number): Node => pool[pick(pool.length)] as Node
+const any = (pool: readonly Node[], pick: (n: number) => number): Node =>
+  pool[pick(pool.length)] as Node
 const partner = (pool: readonly Node[], x: Node, pick: (n: number) => number): Node => {
   const same = pool.filter((y) => y !== x && String(y.shape) === String(x.shape))
   return same.length === 0 ? x : (same[pick(same.length)] as Node)
@@ -99,11 +104,17 @@ const MOVES: readonly Move[] = [
   onAxis((x, axis) => b.reduceSum(x, [axis])),
   (pool, pick) => {
     const x = any(pool, pick)
-    return b.reduceSum(x, x.shape.map((_, i) => i))
+    return b.reduceSum(
+      x,
+      x.shape.map((_, i) => i),
+    )
   },
   (pool, pick) => {
     const x = any(pool, pick)
-    return b.transpose(x, x.shape.map((_, i) => x.shape.length - 1 - i))
+    return b.transpose(
+      x,
+      x.shape.map((_, i) => x.shape.length - 1 - i),
+    )
   },
   (pool, pick) => {
     const x = any(pool, pick)

@@ -3,13 +3,13 @@
 import type { Node } from '../ir/node.js'
 import type { Program } from '../ir/program.js'
 import { expandComposites, isExpanded } from '../transforms/expand.js'
-import { fuse, type FuseOptions } from './fuse/fuse.js'
-import type { Command, Fault, Kernel, Plan, PlanBuffer, Target } from './kernel/ir.js'
+import { type FuseOptions, fuse } from './fuse/fuse.js'
 import { MEMORY_BYTES } from './kernel/interpret.js'
+import type { Command, Fault, Kernel, Plan, PlanBuffer, Target } from './kernel/ir.js'
 import type { BufferRef } from './lower/assembly.js'
 import { Buffers, homeOf, lowerGroups } from './lower/lower.js'
 import { bytesOf, planMemory } from './memory.js'
-import { schedule, type Scheduled } from './schedule.js'
+import { type Scheduled, schedule } from './schedule.js'
 import { simplify } from './simplify/simplify.js'
 
 /** Compiles a program whose shapes are all known for a target. */
@@ -123,4 +123,3 @@ export function scratchBytes(kernel: Kernel): number {
   }
   return bytes
 }
-

@@ -1,7 +1,7 @@
 // Plans memory: temporaries that are never alive in the same round may lie in the same place.
 
-import type { BufferRef } from './lower/assembly.js'
 import { MEMORY_BYTES } from './kernel/interpret.js'
+import type { BufferRef } from './lower/assembly.js'
 import { readsOf, type Scheduled, writesOf } from './schedule.js'
 
 /** Every buffer starts on a cache line (and on a vector, whatever its width). */
@@ -81,27 +81,30 @@ export function planMemory(
     for (const ref of [...readsOf(step), ...writesOf(step)]) {
       if (!isTemporary(ref)) continue
       const life = lives.get(ref.id)
-      if (life === undefined) lives.set(ref.id, { ref, bytes: aligned(bytesOf(ref)), from: round, to: round })
+      if (life === undefined)
+        lives.set(ref.id, { ref, bytes: aligned(bytesOf(ref)), from: round, to: round })
       else {
         life.from = Math.min(life.from, round)
         life.to = Math.max(life.to, round)
       }
     }
   }
-  const starting: Life[][] = []
-  const ending: Life[][] = []
+  const rounds = steps.length === 0 ? 0 : (steps[steps.length - 1] as Scheduled).round + 1
+  const starting = Array.from({ length: rounds }, (): Life[] => [])
+  const ending = Array.from({ length: rounds }, (): Life[] => [])
   for (const life of lives.values()) {
-    ;(starting[life.from] ??= []).push(life)
-    ;(ending[life.to] ??= []).push(life)
+    starting[life.from]?.push(life)
+    ending[life.to]?.push(life)
   }
   const free = new FreeList()
   const offsets = new Map<number, number>()
-  for (let round = 0; round < starting.length; round++) {
+  for (let round = 0; round < rounds; round++) {
     // Large ones first: they are the hardest to place.
-    for (const life of (starting[round] ?? []).sort((a, b) => b.bytes - a.bytes)) {
+    for (const life of (starting[round] as Life[]).sort((a, b) => b.bytes - a.bytes)) {
       offsets.set(life.ref.id, free.take(life.bytes))
     }
-    for (const life of ending[round] ?? []) free.give(offsets.get(life.ref.id) as number, life.bytes)
+    for (const life of ending[round] as Life[])
+      free.give(offsets.get(life.ref.id) as number, life.bytes)
   }
   return { offsets, bytes: free.end }
 }

@@ -13,8 +13,17 @@ export interface Step {
 
 const float = (...shape: number[]): Node => parameter(shape, 'float32')
 const mean = (x: Node): Node => {
-  const all = b.reduceSum(x, x.shape.map((_, i) => i))
-  return b.div(all, b.constant((x.shape as number[]).reduce((p, n) => p * n, 1), x.dtype))
+  const all = b.reduceSum(
+    x,
+    x.shape.map((_, i) => i),
+  )
+  return b.div(
+    all,
+    b.constant(
+      (x.shape as number[]).reduce((p, n) => p * n, 1),
+      x.dtype,
+    ),
+  )
 }
 
 /** Adam on every parameter. */

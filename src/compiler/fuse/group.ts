@@ -4,8 +4,8 @@ import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { ofVar, ZERO } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
-import { reductionOrder } from '../numerics.js'
 import { coordsEqual, IndexSpace, reshapeCoords } from '../lower/space.js'
+import { reductionOrder } from '../numerics.js'
 
 /**
  * `map`: elementwise over the domain. `reduce`: reductions over some of its axes, with elementwise work on

@@ -1,7 +1,7 @@
 // Runs whole plans with the kernel interpreter, and checks what a plan promises: barriers where needed.
 
+import { type InterpretOptions, interpretKernel, MEMORY_ARRAY, type Memory } from './interpret.js'
 import type { BufferDecl, Command, Kernel, Plan, PlanBuffer } from './ir.js'
-import { type InterpretOptions, MEMORY_ARRAY, type Memory, interpretKernel } from './interpret.js'
 
 export interface PlanResult {
   readonly outputs: readonly Uint8Array[]
@@ -110,7 +110,8 @@ function rangesOf(plan: Plan, c: Exclude<Command, { op: 'barrier' }>): Range[] {
   const range = (index: number, writes: boolean, by: string): Range => {
     const b = plan.buffers[index] as PlanBuffer
     const from = b.kind === 'arena' ? b.offset : 0
-    const space = b.kind === 'arena' ? 'arena' : b.kind === 'constant' ? `c${index}` : b.kind + b.index
+    const space =
+      b.kind === 'arena' ? 'arena' : b.kind === 'constant' ? `c${index}` : b.kind + b.index
     return { space, from, to: from + b.bytes, writes, by }
   }
   if (c.op === 'copy') return [range(c.from, false, 'copy'), range(c.to, true, 'copy')]

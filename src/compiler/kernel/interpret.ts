@@ -11,7 +11,7 @@ import type {
   RegType,
   Stmt,
 } from './ir.js'
-import { type Lane, bitcastLane, convertLane, lanewise } from './lanewise.js'
+import { bitcastLane, convertLane, type Lane, lanewise } from './lanewise.js'
 import { formatStmt } from './print.js'
 
 /** Memory a kernel's buffer is bound to. */
@@ -63,12 +63,15 @@ export function interpretKernel(
       throw new Error(`${kernel.name}: ${b.name} is ${b.type}, bound to ${memory.constructor.name}`)
     }
     if (memory.length < b.length) {
-      throw new Error(`${kernel.name}: ${b.name} has ${b.length} elements, bound to ${memory.length}`)
+      throw new Error(
+        `${kernel.name}: ${b.name} has ${b.length} elements, bound to ${memory.length}`,
+      )
     }
     memories[b.id] = memory
   }
   const machine = new Machine(kernel, memories, options.fused ?? true)
-  const chunks = options.chunks ?? Array.from({ length: kernel.grid }, (_, i) => kernel.grid - 1 - i)
+  const chunks =
+    options.chunks ?? Array.from({ length: kernel.grid }, (_, i) => kernel.grid - 1 - i)
   for (const chunk of chunks) machine.run(chunk)
   return machine.status
 }
@@ -76,8 +79,8 @@ export function interpretKernel(
 /** The state of one thread: registers and index variables, each a value or a value a lane. */
 class Machine {
   status = 0
-  private readonly regs: Lane[][] = []
-  private readonly vars = new Map<number, number | number[]>()
+  readonly regs: Lane[][] = []
+  readonly vars = new Map<number, number | number[]>()
   /** Lanes of the open vector loop, 0 outside one, and which of them are active. */
   private width = 0
   private mask: boolean[] = [true]
@@ -85,7 +88,7 @@ class Machine {
   constructor(
     private readonly kernel: Kernel,
     private readonly memories: readonly Memory[],
-    private readonly fused: boolean,
+    readonly fused: boolean,
   ) {}
 
   run(chunk: number): void {
@@ -98,107 +101,20 @@ class Machine {
     this.block(this.kernel.body)
   }
 
-  private block(body: readonly Stmt[]): void {
+  block(body: readonly Stmt[]): void {
     for (const s of body) this.step(s)
   }
 
-  private fail(s: Stmt, why: string): never {
+  fail(s: Stmt, why: string): never {
     throw new Error(`${this.kernel.name}: ${why} in \`${formatStmt(s)}\``)
   }
 
   private step(s: Stmt): void {
-    switch (s.op) {
-      case 'const':
-        return this.declare(s, s.dst, this.literal(s.dst.type, s.value))
-      case 'set': {
-        const f = lanewise(s.fn, this.typeOf(s), this.fused)
-        const args = s.args.map((r) => this.values(s, r))
-        return this.assign(s, s.dst, (l) => f(...args.map((a) => a(l))))
-      }
-      case 'move': {
-        const from = this.values(s, s.from)
-        return this.assign(s, s.dst, from)
-      }
-      case 'convert': {
-        const from = this.values(s, s.from)
-        return this.assign(s, s.dst, (l) => convertLane(s.dst.type, s.from.type, from(l)))
-      }
-      case 'bitcast': {
-        const from = this.values(s, s.from)
-        return this.assign(s, s.dst, (l) => bitcastLane(s.dst.type, s.from.type, from(l)))
-      }
-      case 'index': {
-        const type = s.dst.type
-        return this.assign(s, s.dst, (l) => convertLane(type, 'i64', BigInt(this.affine(s, s.value, l))))
-      }
-      case 'divide':
-        return this.define(s.variable, (l) => Math.floor(this.affine(s, s.value, l) / s.by))
-      case 'modulo':
-        return this.define(s.variable, (l) => {
-          const v = this.affine(s, s.value, l)
-          if (v < 0) this.fail(s, `modulo of ${v}`)
-          return v % s.by
-        })
-      case 'load':
-        return this.assign(s, s.dst, (l) => this.read(s, s.buffer, this.affine(s, s.at, l)))
-      case 'gather': {
-        const offset = this.values(s, s.offset)
-        return this.assign(s, s.dst, (l) =>
-          this.read(s, s.buffer, this.affine(s, s.at, l) + s.scale * (offset(l) as number)),
-        )
-      }
-      case 'store': {
-        const from = this.values(s, s.from)
-        const when = s.when && this.values(s, s.when)
-        return this.each((l) => {
-          if (when === undefined || when(l)) {
-            this.write(s, s.buffer, this.affine(s, s.at, l), from(l))
-          }
-        })
-      }
-      case 'scatter': {
-        const from = this.values(s, s.from)
-        const offset = this.values(s, s.offset)
-        return this.each((l) =>
-          this.write(
-            s,
-            s.buffer,
-            this.affine(s, s.at, l) + s.scale * (offset(l) as number),
-            from(l),
-          ),
-        )
-      }
-      case 'for': {
-        const from = this.uniform(s, s.from)
-        const to = this.bound(s, s.to)
-        for (let i = from; i < to; i += s.step) {
-          this.vars.set(s.variable.id, i)
-          this.block(s.body)
-        }
-        return
-      }
-      case 'vector':
-        return this.vector(s)
-      case 'combine': {
-        const lanes = [...(this.regs[s.from.id] ?? this.fail(s, 'an unset register'))]
-        const f = lanewise(s.fn, s.from.type, this.fused)
-        for (let half = lanes.length >> 1; half >= 1; half >>= 1) {
-          for (let i = 0; i < half; i++) lanes[i] = f(lanes[i] as Lane, lanes[i + half] as Lane)
-        }
-        return this.assign(s, s.dst, () => lanes[0] as Lane)
-      }
-      case 'when':
-        return this.when(s)
-      case 'status': {
-        const cond = this.values(s, s.cond)
-        return this.each((l) => {
-          if (cond(l) && this.status === 0) this.status = s.code
-        })
-      }
-    }
+    const run = STEPS[s.op] as (machine: Machine, s: Stmt) => void
+    run(this, s)
   }
 
-  private vector(s: Extract<Stmt, { op: 'vector' }>): void {
+  vector(s: Extract<Stmt, { op: 'vector' }>): void {
     if (this.width !== 0) this.fail(s, 'a vector loop inside another')
     const count = this.bound(s, s.count)
     this.width = s.lanes
@@ -212,7 +128,7 @@ class Machine {
     this.mask = [true]
   }
 
-  private when(s: Extract<Stmt, { op: 'when' }>): void {
+  when(s: Extract<Stmt, { op: 'when' }>): void {
     const outer = this.mask
     const holds = outer.map((on, l) => {
       if (!on) return false
@@ -234,7 +150,7 @@ class Machine {
     this.mask = outer
   }
 
-  private typeOf(s: Extract<Stmt, { op: 'set' }>): RegType {
+  typeOf(s: Extract<Stmt, { op: 'set' }>): RegType {
     const last = s.args[s.args.length - 1] as Reg
     for (const a of s.fn === 'select' ? s.args.slice(1) : s.args) {
       if (a.type !== last.type) this.fail(s, `arguments of types ${a.type} and ${last.type}`)
@@ -242,7 +158,7 @@ class Machine {
     return last.type
   }
 
-  private literal(type: RegType, value: number | bigint): Lane {
+  literal(type: RegType, value: number | bigint): Lane {
     if (type === 'i64') return BigInt.asIntN(64, BigInt(value))
     if (type === 'bool') return Number(value) !== 0
     if (type === 'f32') return Math.fround(Number(value))
@@ -250,12 +166,12 @@ class Machine {
   }
 
   /** Runs `body` for each active lane. */
-  private each(body: (lane: number) => void): void {
+  each(body: (lane: number) => void): void {
     const { mask } = this
     for (let l = 0; l < mask.length; l++) if (mask[l]) body(l)
   }
 
-  private values(s: Stmt, r: Reg): (lane: number) => Lane {
+  values(s: Stmt, r: Reg): (lane: number) => Lane {
     const v = this.regs[r.id]
     if (v === undefined) this.fail(s, `r${r.id} is read before it is set`)
     if (this.width === 0 && r.lanes > 0) this.fail(s, `r${r.id} has lanes outside a vector loop`)
@@ -266,7 +182,7 @@ class Machine {
     }
   }
 
-  private declare(s: Stmt, r: Reg, value: Lane): void {
+  declare(s: Stmt, r: Reg, value: Lane): void {
     if (r.lanes > 0 && this.width === 0) {
       this.regs[r.id] = new Array<Lane>(r.lanes).fill(value)
     } else {
@@ -274,7 +190,7 @@ class Machine {
     }
   }
 
-  private assign(s: Stmt, r: Reg, value: (lane: number) => Lane): void {
+  assign(s: Stmt, r: Reg, value: (lane: number) => Lane): void {
     const width = Math.max(1, this.width)
     let target = this.regs[r.id]
     if (target === undefined) {
@@ -287,7 +203,7 @@ class Machine {
     for (let l = 0; l < width; l++) if (mask[l]) target[l] = value(l)
   }
 
-  private define(v: IndexVar, value: (lane: number) => number): void {
+  define(v: IndexVar, value: (lane: number) => number): void {
     if (this.width === 0) {
       this.vars.set(v.id, value(0))
       return
@@ -298,7 +214,7 @@ class Machine {
     )
   }
 
-  private affine(s: Stmt, a: Affine, lane: number): number {
+  affine(s: Stmt, a: Affine, lane: number): number {
     let sum = a.constant
     for (const t of a.terms) {
       const v = this.vars.get(t.variable.id)
@@ -309,7 +225,7 @@ class Machine {
   }
 
   /** A value that must be the same for all lanes. */
-  private uniform(s: Stmt, a: Affine): number {
+  uniform(s: Stmt, a: Affine): number {
     for (const t of a.terms) {
       const v = this.vars.get(t.variable.id)
       if (Array.isArray(v)) this.fail(s, `a bound that differs between lanes (${t.variable.name})`)
@@ -317,7 +233,7 @@ class Machine {
     return this.affine(s, a, 0)
   }
 
-  private bound(s: Stmt, b: Bound): number {
+  bound(s: Stmt, b: Bound): number {
     if (!('min' in b)) return this.uniform(s, b)
     return Math.min(this.uniform(s, b.min[0]), this.uniform(s, b.min[1]))
   }
@@ -332,11 +248,11 @@ class Machine {
     return this.memories[b.id] as Memory
   }
 
-  private read(s: Stmt, b: BufferDecl, at: number): Lane {
+  read(s: Stmt, b: BufferDecl, at: number): Lane {
     return this.check(s, b, at, 'read')[at] as Lane
   }
 
-  private write(s: Stmt, b: BufferDecl, at: number, value: Lane): void {
+  write(s: Stmt, b: BufferDecl, at: number, value: Lane): void {
     const memory = this.check(s, b, at, 'write')
     if (memory instanceof BigInt64Array) {
       if (typeof value !== 'bigint') this.fail(s, `${typeof value} stored as i64`)
@@ -346,6 +262,97 @@ class Machine {
       memory[at] = value
     }
   }
+}
+
+/** What each statement does. */
+const STEPS: {
+  readonly [Op in Stmt['op']]: (machine: Machine, s: Stmt & { readonly op: Op }) => void
+} = {
+  const: (m, s) => m.declare(s, s.dst, m.literal(s.dst.type, s.value)),
+
+  set: (m, s) => {
+    const f = lanewise(s.fn, m.typeOf(s), m.fused)
+    const args = s.args.map((r) => m.values(s, r))
+    m.assign(s, s.dst, (l) => f(...args.map((a) => a(l))))
+  },
+
+  move: (m, s) => m.assign(s, s.dst, m.values(s, s.from)),
+
+  convert: (m, s) => {
+    const from = m.values(s, s.from)
+    m.assign(s, s.dst, (l) => convertLane(s.dst.type, s.from.type, from(l)))
+  },
+
+  bitcast: (m, s) => {
+    const from = m.values(s, s.from)
+    m.assign(s, s.dst, (l) => bitcastLane(s.dst.type, s.from.type, from(l)))
+  },
+
+  index: (m, s) =>
+    m.assign(s, s.dst, (l) => convertLane(s.dst.type, 'i64', BigInt(m.affine(s, s.value, l)))),
+
+  divide: (m, s) => m.define(s.variable, (l) => Math.floor(m.affine(s, s.value, l) / s.by)),
+
+  modulo: (m, s) =>
+    m.define(s.variable, (l) => {
+      const v = m.affine(s, s.value, l)
+      if (v < 0) m.fail(s, `modulo of ${v}`)
+      return v % s.by
+    }),
+
+  load: (m, s) => m.assign(s, s.dst, (l) => m.read(s, s.buffer, m.affine(s, s.at, l))),
+
+  gather: (m, s) => {
+    const offset = m.values(s, s.offset)
+    m.assign(s, s.dst, (l) =>
+      m.read(s, s.buffer, m.affine(s, s.at, l) + s.scale * (offset(l) as number)),
+    )
+  },
+
+  store: (m, s) => {
+    const from = m.values(s, s.from)
+    const when = s.when && m.values(s, s.when)
+    m.each((l) => {
+      if (when === undefined || when(l)) m.write(s, s.buffer, m.affine(s, s.at, l), from(l))
+    })
+  },
+
+  scatter: (m, s) => {
+    const from = m.values(s, s.from)
+    const offset = m.values(s, s.offset)
+    m.each((l) => {
+      m.write(s, s.buffer, m.affine(s, s.at, l) + s.scale * (offset(l) as number), from(l))
+    })
+  },
+
+  for: (m, s) => {
+    const from = m.uniform(s, s.from)
+    const to = m.bound(s, s.to)
+    for (let i = from; i < to; i += s.step) {
+      m.vars.set(s.variable.id, i)
+      m.block(s.body)
+    }
+  },
+
+  vector: (m, s) => m.vector(s),
+
+  combine: (m, s) => {
+    const lanes = [...(m.regs[s.from.id] ?? m.fail(s, 'an unset register'))]
+    const f = lanewise(s.fn, s.from.type, m.fused)
+    for (let half = lanes.length >> 1; half >= 1; half >>= 1) {
+      for (let i = 0; i < half; i++) lanes[i] = f(lanes[i] as Lane, lanes[i + half] as Lane)
+    }
+    m.assign(s, s.dst, () => lanes[0] as Lane)
+  },
+
+  when: (m, s) => m.when(s),
+
+  status: (m, s) => {
+    const cond = m.values(s, s.cond)
+    m.each((l) => {
+      if (cond(l) && m.status === 0) m.status = s.code
+    })
+  },
 }
 
 /** Fills memory nobody has written with values that show up in results. */

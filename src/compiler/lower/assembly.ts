@@ -46,8 +46,9 @@ export class KernelAssembly extends KernelBuilder {
   use(ref: BufferRef, access: 'read' | 'write' | 'readwrite'): BufferDecl {
     const known = this.declared.get(ref.id)
     if (known !== undefined) {
-      if (known.decl.access === access || known.decl.access === 'readwrite') return known.decl
-      // Widen the access in place: earlier statements hold the same object.
+      if (known.decl.access === access || known.decl.access === 'readwrite')
+        return known.decl
+        // Widen the access in place: earlier statements hold the same object.
       ;(known.decl as { access: BufferDecl['access'] }).access = 'readwrite'
       return known.decl
     }

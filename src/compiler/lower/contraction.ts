@@ -11,7 +11,7 @@ import { KernelAssembly, type KernelCall, type Reader, type Writer } from './ass
 import { constantOf } from './elementwise.js'
 import { Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
-import { overChunks, inPieces } from './nest.js'
+import { inPieces, overChunks } from './nest.js'
 import { IndexSpace, reshapeCoords } from './space.js'
 import { stridesOfView } from './views.js'
 
@@ -73,10 +73,22 @@ export function lowerContraction(g: GroupLowering): KernelCall[] {
   if (sizeOf(shapeOf(a)) === 0 || sizeOf(shapeOf(b)) === 0) return [writeZeros(g, anchor, writer)]
   if (anchor.op.name === 'dot') {
     const attrs = anchor.attrs as unknown as DotAttrs
-    return lowerDot({ attrs, left: shapeOf(a), right: shapeOf(b), dtype }, left, right, writer, g.context)
+    return lowerDot(
+      { attrs, left: shapeOf(a), right: shapeOf(b), dtype },
+      left,
+      right,
+      writer,
+      g.context,
+    )
   }
   const attrs = anchor.attrs as unknown as ConvAttrs
-  return lowerConv({ attrs, input: shapeOf(a), kernel: shapeOf(b), dtype }, left, right, writer, g.context)
+  return lowerConv(
+    { attrs, input: shapeOf(a), kernel: shapeOf(b), dtype },
+    left,
+    right,
+    writer,
+    g.context,
+  )
 }
 
 /** A sum over nothing. */
@@ -88,7 +100,11 @@ function writeZeros(g: GroupLowering, anchor: Node, writer: Writer): KernelCall 
   overChunks(e, flat.outer === null ? [] : [flat.outer], 16384, 16384, () => {
     e.vector(flat.inner, flat.count, g.target.mapLanes, () => {
       const coords = reshapeCoords(space, [flat.index], [sizeOf(shapeOf(anchor))], shapeOf(anchor))
-      writer.write(k, coords.map((c) => e.resolve(c)), constantOf(k, anchor.dtype, 0))
+      writer.write(
+        k,
+        coords.map((c) => e.resolve(c)),
+        constantOf(k, anchor.dtype, 0),
+      )
     })
   })
   return k.call()

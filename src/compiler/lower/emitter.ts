@@ -114,7 +114,10 @@ export class Emitter {
     for (const t of a.terms) {
       if (this.space.digitOf(t.variable) === undefined) continue
       const value = this.digitValue(t.variable)
-      const rest = { constant: result.constant, terms: result.terms.filter((u) => u.variable !== t.variable) }
+      const rest = {
+        constant: result.constant,
+        terms: result.terms.filter((u) => u.variable !== t.variable),
+      }
       result = plus(rest, times(value, t.coefficient))
     }
     return result

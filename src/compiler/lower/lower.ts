@@ -7,12 +7,7 @@ import { kindOf, laneCost } from '../fuse/classify.js'
 import { type Fusion, isBefore } from '../fuse/fuse.js'
 import type { Group } from '../fuse/group.js'
 import type { Fault, HostCall, Target } from '../kernel/ir.js'
-import {
-  type BufferRef,
-  type KernelCall,
-  type LoweringContext,
-  MEMORY_TYPE,
-} from './assembly.js'
+import { type BufferRef, type KernelCall, type LoweringContext, MEMORY_TYPE } from './assembly.js'
 import { lowerContraction } from './contraction.js'
 import type { Surroundings } from './emitter.js'
 import { lowerMap } from './map.js'
@@ -45,7 +40,11 @@ export class Buffers {
   of(node: Node): BufferRef {
     let ref = this.byNode.get(node)
     if (ref === undefined) {
-      ref = this.make(node.name ?? node.op.name, MEMORY_TYPE[node.dtype], sizeOf(node.shape as number[]))
+      ref = this.make(
+        node.name ?? node.op.name,
+        MEMORY_TYPE[node.dtype],
+        sizeOf(node.shape as number[]),
+      )
       this.byNode.set(node, ref)
     }
     return ref
@@ -68,7 +67,9 @@ export interface GroupLowering {
   readonly bytes: number
 }
 
-const LOWERINGS: Readonly<Record<Exclude<Group['kind'], 'host'>, (g: GroupLowering) => KernelCall[]>> = {
+const LOWERINGS: Readonly<
+  Record<Exclude<Group['kind'], 'host'>, (g: GroupLowering) => KernelCall[]>
+> = {
   map: lowerMap,
   reduce: lowerReduce,
   contract: lowerContraction,
@@ -136,7 +137,6 @@ function nameOf(group: Group): string {
   return `${shown.join('+')} [${group.domain}]`
 }
 
-
 function faultOf(node: Node, kind: Fault['kind']): Fault {
   const where = { kind, op: node.op.name, site: formatSite(node.site) }
   if (kind === 'divide') return { ...where, expected: 'a divisor other than zero', received: '0' }
@@ -161,7 +161,13 @@ function hostStep(node: Node, fusion: Fusion, buffers: Buffers): Step {
       const type = types[i] as (typeof types)[number]
       return { ...type, data: typed(type.dtype, v, sizeOf(type.shape)) }
     })
-    const allocate = ({ shape: s, dtype: d }: { shape: readonly unknown[]; dtype: typeof dtype }) => ({
+    const allocate = ({
+      shape: s,
+      dtype: d,
+    }: {
+      shape: readonly unknown[]
+      dtype: typeof dtype
+    }) => ({
       shape: s as readonly number[],
       dtype: d,
       data: new DTYPES[d].array(sizeOf(s as readonly number[])),

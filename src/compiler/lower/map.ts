@@ -4,11 +4,19 @@ import type { Node } from '../../ir/node.js'
 import { ofVar, ZERO } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
 import type { KernelCall } from './assembly.js'
+import { KernelAssembly } from './assembly.js'
 import { Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
-import { type Axis, type AxisPlan, inPieces, type Loop, memberCoords, overChunks, planAxes } from './nest.js'
+import {
+  type Axis,
+  type AxisPlan,
+  inPieces,
+  type Loop,
+  memberCoords,
+  overChunks,
+  planAxes,
+} from './nest.js'
 import { IndexSpace } from './space.js'
-import { KernelAssembly } from './assembly.js'
 
 /** Elements of a chunk, for cheap work and for work with many operations an element. */
 const CHUNK = 16384

@@ -90,7 +90,9 @@ const TRACE: Readonly<Record<string, Trace>> = {
     const { low, interior } = node.attrs as { low: readonly number[]; interior: readonly number[] }
     // The masks look at each coordinate by itself.
     found.push(...coords)
-    const inner = coords.map((c, i) => space.digit(plus(c, -(low[i] as number)), (interior[i] as number) + 1, 0))
+    const inner = coords.map((c, i) =>
+      space.digit(plus(c, -(low[i] as number)), (interior[i] as number) + 1, 0),
+    )
     visit(node.inputs[0] as Node, inner)
   },
   concat: (_, node, coords, visit, found) => {
@@ -120,7 +122,11 @@ export interface AxisPlan {
 }
 
 /** Axes cut where expressions need their quotients and remainders, then merged where nothing tells them apart. */
-export function planAxes(newSpace: () => IndexSpace, group: Traced, domain: readonly Axis[]): AxisPlan {
+export function planAxes(
+  newSpace: () => IndexSpace,
+  group: Traced,
+  domain: readonly Axis[],
+): AxisPlan {
   let axes = domain.filter((a) => a.size !== 1)
   for (let round = 0; ; round++) {
     const space = newSpace()
@@ -158,7 +164,8 @@ function splitAxes(
     let below = 1
     const sizes: number[] = []
     for (const c of [...(cuts[i] as Set<number>)].sort((p, q) => p - q)) {
-      if (axis.fixed || c === below || c % below !== 0 || axis.size % c !== 0 || c === axis.size) continue
+      if (axis.fixed || c === below || c % below !== 0 || axis.size % c !== 0 || c === axis.size)
+        continue
       sizes.unshift(c / below)
       below = c
     }
@@ -231,16 +238,21 @@ export function overChunks(
     if (loop === undefined) body()
     else e.loop(loop.variable, ZERO, affine(loop.size), () => nested(i + 1))
   }
-  if (counted.length === 0) return nested(0)
+  if (counted.length === 0) {
+    nested(0)
+    return
+  }
   const total = counted.reduce((p, l) => p * l.size, 1)
   const per = Math.max(1, Math.floor(target / inside))
   const grid = Math.ceil(total / per)
   e.k.grid = Math.max(1, grid)
   const first = times(ofVar(e.k.chunk), grid === 1 ? 0 : per)
-  const end: Bound = total % per === 0 ? plus(first, per) : { min: [plus(first, per), affine(total)] }
+  const end: Bound =
+    total % per === 0 ? plus(first, per) : { min: [plus(first, per), affine(total)] }
   if (counted.length === 1) {
     const only = counted[0] as Loop
-    return e.loop(only.variable, first, grid === 1 ? affine(total) : end, () => nested(whole))
+    e.loop(only.variable, first, grid === 1 ? affine(total) : end, () => nested(whole))
+    return
   }
   const flat = e.space.variable('row', total)
   e.loop(flat, first, grid === 1 ? affine(total) : end, () => {

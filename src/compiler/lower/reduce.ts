@@ -16,7 +16,15 @@ import { KernelAssembly, type KernelCall, MEMORY_TYPE, REGISTER_TYPE } from './a
 import { Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
 import { vectorAxis } from './map.js'
-import { type Axis, inPieces, isReduction, type Loop, memberCoords, overChunks, planAxes } from './nest.js'
+import {
+  type Axis,
+  inPieces,
+  isReduction,
+  type Loop,
+  memberCoords,
+  overChunks,
+  planAxes,
+} from './nest.js'
 import { IndexSpace } from './space.js'
 
 const CHUNK = 16384
@@ -39,7 +47,9 @@ const REDUCTIONS: Readonly<Record<string, Reduction>> = {
   reduceMin: { fn: 'min', identity: highest },
 }
 const reductionOf = (node: Node): Reduction =>
-  REDUCTIONS[node.op.name === 'partialReduce' ? (node.attrs.fn as string) : node.op.name] as Reduction
+  REDUCTIONS[
+    node.op.name === 'partialReduce' ? (node.attrs.fn as string) : node.op.name
+  ] as Reduction
 
 interface Pass {
   readonly reductions: Node[]
@@ -75,7 +85,11 @@ function schedulePasses(g: GroupLowering): { passes: Pass[]; stage: Map<Node, nu
 }
 
 /** Dear values of the whole domain that a later pass than their own needs again. */
-function scratchMembers(g: GroupLowering, passes: readonly Pass[], stage: Map<Node, number>): Node[] {
+function scratchMembers(
+  g: GroupLowering,
+  passes: readonly Pass[],
+  stage: Map<Node, number>,
+): Node[] {
   const kept = new Set<Node>()
   passes.forEach((pass, p) => {
     for (const m of neededIn(g, pass, new Set())) {
@@ -172,9 +186,7 @@ class ReduceKernel {
     const { axes, space, g } = this
     const { block } = g.group
     const firstReduced = axes.findIndex((a) => a.reduced)
-    const at = this.lanes
-      ? axes.length - 1
-      : vectorAxis(axes, g.target.mapLanes, (a) => !a.reduced)
+    const at = this.lanes ? axes.length - 1 : vectorAxis(axes, g.target.mapLanes, (a) => !a.reduced)
     for (const a of axes) if (a.reduced) this.reduced *= a.size
     if (block > 0) this.reduced = (this.reduced / (axes[firstReduced] as Axis).size) * block
     axes.forEach((axis, i) => {
@@ -260,12 +272,12 @@ class ReduceKernel {
 
   /** One result, or a vector of them: all passes, then what is kept. */
   private results(dear: readonly Node[]): void {
-    const { g, e, stage } = this
+    const { g, e } = this
     const { group } = g
     const available = new Set<Node>()
     this.passes.forEach((pass, p) => {
       this.keptMembers(p)
-      this.runPass(pass, p, dear, available)
+      this.runPass(pass, dear, available)
     })
     this.keptMembers(Number.POSITIVE_INFINITY)
     for (const [m, level] of group.members) {
@@ -273,7 +285,6 @@ class ReduceKernel {
       const coords = this.coordsOf(m, 'kept')
       e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), e.read(m, coords))
     }
-    void stage
   }
 
   /** Computes what is kept and needs no more than `passes` passes, before the loops that use it. */
@@ -284,7 +295,7 @@ class ReduceKernel {
     }
   }
 
-  private runPass(pass: Pass, p: number, dear: readonly Node[], available: Set<Node>): void {
+  private runPass(pass: Pass, dear: readonly Node[], available: Set<Node>): void {
     const { k, e } = this
     const accumulators = pass.reductions.map((r) => {
       const { identity } = reductionOf(r)
@@ -296,7 +307,11 @@ class ReduceKernel {
     const toScratch = dear.filter((m) => needed.has(m) && !available.has(m) && this.fitsScratch(m))
     const body = (): void => {
       for (const m of fromScratch) {
-        e.bind(m, this.coordsOf(m, 'full'), k.load(this.scratch.get(m) as BufferDecl, this.scratchAt))
+        e.bind(
+          m,
+          this.coordsOf(m, 'full'),
+          k.load(this.scratch.get(m) as BufferDecl, this.scratchAt),
+        )
       }
       pass.reductions.forEach((r, i) => {
         const x = r.inputs[0] as Node
@@ -320,7 +335,6 @@ class ReduceKernel {
       const wrapped = r.dtype === 'uint8' ? k.set('and', total, k.const('i32', 255)) : total
       e.bind(r, this.coordsOf(r, 'kept'), wrapped)
     })
-    void p
   }
 
   private overReduced(i: number, body: () => void): void {

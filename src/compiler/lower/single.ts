@@ -133,7 +133,10 @@ function fold(g: GroupLowering, node: Node): KernelCall[] {
       const sum = e.k.accumulator(type, 0)
       const taps: Affine[] = []
       const open = (a: number): void => {
-        if (a === size.length) return term()
+        if (a === size.length) {
+          term()
+          return
+        }
         const tap = e.space.variable('tap', size[a] as number)
         taps.push(ofVar(tap))
         e.loop(tap, ZERO, affine(size[a] as number), () => open(a + 1))
@@ -142,7 +145,10 @@ function fold(g: GroupLowering, node: Node): KernelCall[] {
         const at: Affine[] = []
         const conditions = size.flatMap((_, a) => {
           const stride = strides[a] as number
-          const raw = plus(coords[lead + a] as Affine, times(taps[a] as Affine, -(dilation[a] as number)))
+          const raw = plus(
+            coords[lead + a] as Affine,
+            times(taps[a] as Affine, -(dilation[a] as number)),
+          )
           const inside = e.between(raw, 0, ((positions[a] as number) - 1) * stride + 1)
           at.push(stride === 1 ? raw : e.space.digit(raw, stride, 0))
           if (stride === 1) return inside

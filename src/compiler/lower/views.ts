@@ -1,10 +1,10 @@
 // Movement operations as maps of coordinates: where an element of a view comes from in its input.
 
+import { stridesOf } from '../../base/shape.js'
+import type { WindowAttrs } from '../../ir/build.js'
+import type { Node } from '../../ir/node.js'
 import { affine, coefficientOf, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
-import type { Node } from '../../ir/node.js'
-import type { WindowAttrs } from '../../ir/build.js'
-import { stridesOf } from '../../base/shape.js'
 import { IndexSpace, reshapeCoords } from './space.js'
 
 type CoordinateMap = (space: IndexSpace, node: Node, coords: readonly Affine[]) => Affine[]
@@ -75,7 +75,9 @@ export interface Strided {
 export function stridesOfView(view: Node, inMemory: (node: Node) => boolean): Strided | null {
   const space = new IndexSpace()
   const variables = shapeOf(view).map((n, i) => space.variable(`v${i}`, n))
-  let coords: readonly Affine[] = variables.map((v, i) => (shapeOf(view)[i] === 1 ? ZERO : ofVar(v)))
+  let coords: readonly Affine[] = variables.map((v, i) =>
+    shapeOf(view)[i] === 1 ? ZERO : ofVar(v),
+  )
   let node = view
   while (!inMemory(node)) {
     if (!isView(node)) return null

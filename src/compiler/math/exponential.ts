@@ -54,7 +54,7 @@ const FORMATS: Readonly<Record<'f32' | 'f64', Format>> = {
 }
 
 const formatOf = (x: Reg): Format => FORMATS[x.type as 'f32' | 'f64']
-const LOG2_E = 1.4426950408889634
+const { LOG2E } = Math
 
 /** Integers of the format's width. */
 const bits = (k: KernelBuilder, f: Format, value: number): Reg =>
@@ -63,7 +63,7 @@ const bits = (k: KernelBuilder, f: Format, value: number): Reg =>
 /** The nearest integer n to x / ln 2, as a float and, in the low bits of `raw`, as n + bias + shift. */
 function exponent(k: KernelBuilder, f: Format, x: Reg, shift: number): { n: Reg; raw: Reg } {
   const magic = f.magic + f.bias + shift
-  const t = add(k, mul(k, x, LOG2_E), magic)
+  const t = add(k, mul(k, x, LOG2E), magic)
   return { n: sub(k, t, magic), raw: k.bitcast(f.bits, t) }
 }
 
@@ -77,15 +77,24 @@ function tail(k: KernelBuilder, high: Reg, low: Reg, r: Reg): Reg {
   const square = mul(k, r, r)
   if (r.type === 'f32') {
     // Interpolates (exp(r) - 1 - r) / r² at Chebyshev nodes; within 10⁻⁸ of it.
-    const p = polynomial(k, r, [
-      1.392637612298131e-3, 8.363333530724049e-3, 4.166655242443085e-2, 1.6666576266288757e-1, 0.5,
-    ])
+    const p = polynomial(
+      k,
+      r,
+      [
+        1.392637612298131e-3, 8.363333530724049e-3, 4.166655242443085e-2, 1.6666576266288757e-1,
+        0.5,
+      ],
+    )
     return mul(k, p, square)
   }
-  const p = polynomial(k, square, [
-    4.13813679705723846039e-8, -1.6533902205465251539e-6, 6.61375632143793436117e-5,
-    -2.77777777770155933842e-3, 1.66666666666666019037e-1,
-  ])
+  const p = polynomial(
+    k,
+    square,
+    [
+      4.1381367970572385e-8, -1.6533902205465252e-6, 0.00006613756321437934, -0.0027777777777015593,
+      0.16666666666666602,
+    ],
+  )
   const c = sub(k, r, mul(k, square, p))
   // exp(r) = 1 + r + r·c / (2 - c), where r itself is not exact: the part that was lost is put back.
   const lost = sub(k, sub(k, high, r), low)
@@ -126,10 +135,14 @@ function expm1Tail(k: KernelBuilder, high: Reg, low: Reg, r: Reg): Reg {
   if (r.type === 'f32') return tail(k, high, low, r)
   const halfR = mul(k, r, 0.5)
   const square = mul(k, r, halfR)
-  const q = polynomial(k, square, [
-    -2.01099218183624371326e-7, 4.00821782732936239552e-6, -7.93650757867487942473e-5,
-    1.58730158725481460165e-3, -3.33333333333331316428e-2, 1,
-  ])
+  const q = polynomial(
+    k,
+    square,
+    [
+      -2.0109921818362437e-7, 4.008217827329362e-6, -0.0000793650757867488, 0.0015873015872548146,
+      -0.03333333333333313, 1,
+    ],
+  )
   const t = sub(k, 3, mul(k, q, halfR))
   const e = mul(k, square, div(k, sub(k, q, t), sub(k, 6, mul(k, r, t))))
   const lost = sub(k, sub(k, high, r), low)

@@ -48,11 +48,8 @@ const FORMATS: Readonly<Record<'f32' | 'f64', Format>> = {
     one: 0x3ff0000000000000n,
     high: 0.6931471803691238,
     low: 1.9082149292705877e-10,
-    even: [1.531383769920937332e-1, 2.222219843214978396e-1, 3.999999999940941908e-1],
-    odd: [
-      1.479819860511658591e-1, 1.818357216161805012e-1, 2.857142874366239149e-1,
-      6.66666666666673513e-1,
-    ],
+    even: [0.15313837699209373, 0.22222198432149784, 0.3999999999940942],
+    odd: [0.14798198605116586, 0.1818357216161805, 0.2857142874366239, 0.6666666666666735],
   },
 }
 
@@ -75,11 +72,7 @@ function assemble(k: KernelBuilder, f: Format, n: Reg, m: Reg, correction: Reg |
   const s = div(k, m, add(k, m, 2))
   const z = mul(k, s, s)
   const w = mul(k, z, z)
-  const series = add(
-    k,
-    mul(k, w, polynomial(k, w, f.even)),
-    mul(k, z, polynomial(k, w, f.odd)),
-  )
+  const series = add(k, mul(k, w, polynomial(k, w, f.even)), mul(k, z, polynomial(k, w, f.odd)))
   const half = mul(k, mul(k, m, 0.5), m)
   let low = mul(k, n, f.low)
   if (correction !== null) low = add(k, low, correction)
@@ -112,18 +105,11 @@ export function log1p(k: KernelBuilder, x: Reg): Reg {
   const u = add(k, x, 1)
   const { n, m } = split(k, f, u)
   // What rounding 1 + x lost, taken from the smaller side, as a correction to the logarithm.
-  const lost = select(
-    k,
-    lt(k, 1, x),
-    sub(k, 1, sub(k, u, x)),
-    sub(k, x, sub(k, u, 1)),
-  )
+  const lost = select(k, lt(k, 1, x), sub(k, 1, sub(k, u, x)), sub(k, x, sub(k, u, 1)))
   const result = assemble(k, f, n, m, div(k, lost, u))
   const zero = eq(k, x, 0)
   return select(k, zero, x, outside(k, x, result, -1))
 }
-
-const LN_2 = 0.6931471805599453
 
 /**
  * a to the power b for float32, as C's pow: through doubles, so that the result is within an ulp. Squares,
@@ -176,13 +162,23 @@ function isOdd(k: KernelBuilder, b: Reg): Reg {
 function exp64(k: KernelBuilder, x: Reg): Reg {
   const magic = 1.5 * 2 ** 52 + 1023
   const clamped = max(k, min(k, x, 700), -700)
-  const t = add(k, mul(k, clamped, 1 / LN_2), magic)
+  const t = add(k, mul(k, clamped, Math.LOG2E), magic)
   const n = sub(k, t, magic)
   const r = sub(k, sub(k, clamped, mul(k, n, FORMATS.f64.high)), mul(k, n, FORMATS.f64.low))
   const y = polynomial(k, r, [
-    1 / 39916800, 1 / 3628800, 1 / 362880, 1 / 40320, 1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1, 1,
+    1 / 39916800,
+    1 / 3628800,
+    1 / 362880,
+    1 / 40320,
+    1 / 5040,
+    1 / 720,
+    1 / 120,
+    1 / 24,
+    1 / 6,
+    0.5,
+    1,
+    1,
   ])
   const power = k.bitcast('f64', k.set('shl', k.bitcast('i64', t), k.const('i64', 52n)))
   return mul(k, y, power)
 }
-

@@ -2,7 +2,7 @@
 
 import { DTYPES, type DType, isFloat } from '../../base/dtype.js'
 import { constant, full } from '../../ir/build.js'
-import { Node, type TensorType } from '../../ir/node.js'
+import type { Node, TensorType } from '../../ir/node.js'
 import type { EvalContext, NDArray } from '../../ir/op.js'
 
 /** Views through which a constant stays the same everywhere. */
@@ -85,7 +85,14 @@ export function fold(node: Node): Node | null {
     const value = constantNumber(x)
     if (value === null) return null
     const scalar = constant(value, x.dtype)
-    inputs.push((scalar.op.evaluate as NonNullable<Node['op']['evaluate']>)([], scalar.attrs, [scalar], context)[0] as NDArray)
+    inputs.push(
+      (scalar.op.evaluate as NonNullable<Node['op']['evaluate']>)(
+        [],
+        scalar.attrs,
+        [scalar],
+        context,
+      )[0] as NDArray,
+    )
   }
   // An integer division by zero stays where it is, to fail when it runs.
   const divides = node.op.name === 'div' && !isFloat(node.dtype)

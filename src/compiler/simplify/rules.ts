@@ -4,7 +4,7 @@
 // -0 into 0), x·0 is not 0, -(a - b) is not b - a. It allows x + (-0), x - 0, x·1, x / 1, -(-x), x + (-y)
 // as x - y, and all movement of data.
 
-import { type DType, DTYPES, isFloat } from '../../base/dtype.js'
+import { DTYPES, type DType, isFloat } from '../../base/dtype.js'
 import { shapeEqual } from '../../base/shape.js'
 import * as b from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
@@ -38,7 +38,8 @@ const addNegated: Rule = (n) => {
   if (isOp(y, 'neg')) return b.sub(x, input(y))
   return isOp(x, 'neg') ? b.sub(y, input(x)) : null
 }
-const subNegated: Rule = (n) => (isOp(input(n, 1), 'neg') ? b.add(input(n), input(input(n, 1))) : null)
+const subNegated: Rule = (n) =>
+  isOp(input(n, 1), 'neg') ? b.add(input(n), input(input(n, 1))) : null
 const timesMinusOne: Rule = (n) => {
   if (n.dtype === 'uint8') return null
   if (isConstant(input(n, 1), -1)) return b.neg(input(n))
@@ -117,7 +118,8 @@ const sameShape: Rule = (n) => (shapeEqual(n.shape, input(n).shape) ? input(n) :
 const viewOfConstant: Rule = (n) => {
   const c = constantBelow(input(n))
   if (c === null) return null
-  const canonical = isOp(n, 'broadcast') && isOp(input(n), 'reshape') && isOp(input(input(n)), 'const')
+  const canonical =
+    isOp(n, 'broadcast') && isOp(input(n), 'reshape') && isOp(input(input(n)), 'const')
   if (canonical || (isOp(n, 'reshape') && isOp(input(n), 'const'))) return null
   return filled(c.attrs.value as number, n)
 }
@@ -171,7 +173,10 @@ const reverseOfReverse: Rule = (n) => {
   if (!isOp(x, 'reverse')) return null
   const outer = n.attrs.axes as readonly number[]
   const inner = x.attrs.axes as readonly number[]
-  const axes = [...outer.filter((a) => !inner.includes(a)), ...inner.filter((a) => !outer.includes(a))]
+  const axes = [
+    ...outer.filter((a) => !inner.includes(a)),
+    ...inner.filter((a) => !outer.includes(a)),
+  ]
   return b.reverse(
     input(x),
     axes.sort((p, q) => p - q),
@@ -189,7 +194,9 @@ const sliceOfSlice: Rule = (n) => {
   const outer = sliceOf(n)
   const inner = sliceOf(x)
   const steps = outer.steps.map((s, i) => s * (inner.steps[i] as number))
-  const starts = outer.starts.map((s, i) => (inner.starts[i] as number) + s * (inner.steps[i] as number))
+  const starts = outer.starts.map(
+    (s, i) => (inner.starts[i] as number) + s * (inner.steps[i] as number),
+  )
   const stops = starts.map((s, i) => {
     const count = shapeOf(n)[i] as number
     return count === 0 ? s : s + (count - 1) * (steps[i] as number) + 1
@@ -251,7 +258,13 @@ const padOfPad: Rule = (n) => {
   const grows = [...outer.low, ...outer.high, ...inner.low, ...inner.high].every((v) => v >= 0)
   if (!grows || outer.interior.some((v) => v !== 0)) return null
   const sum = (p: readonly number[], q: readonly number[]) => p.map((v, i) => v + (q[i] as number))
-  return b.pad(input(x), input(n, 1), sum(outer.low, inner.low), sum(outer.high, inner.high), inner.interior)
+  return b.pad(
+    input(x),
+    input(n, 1),
+    sum(outer.low, inner.low),
+    sum(outer.high, inner.high),
+    inner.interior,
+  )
 }
 
 // ---- reductions --------------------------------------------------------------------------------
@@ -281,10 +294,18 @@ const foldOfTiles: Rule = (n) => {
   const tiled = b.reshape(b.transpose(input(n), perm), [...shape.slice(0, lead), ...covered])
   // The reference adds each element to a zero; only a sum shows that a lone -0 becomes 0 by it.
   const summed = notFloat(n) ? tiled : b.add(tiled, filled(0, tiled))
-  const high = [...new Array<number>(lead).fill(0), ...spatial.map((s, i) => s - (covered[i] as number))]
+  const high = [
+    ...new Array<number>(lead).fill(0),
+    ...spatial.map((s, i) => s - (covered[i] as number)),
+  ]
   return high.every((h) => h === 0)
     ? summed
-    : b.pad(summed, b.constant(0, n.dtype), high.map(() => 0), high)
+    : b.pad(
+        summed,
+        b.constant(0, n.dtype),
+        high.map(() => 0),
+        high,
+      )
 }
 
 const reduction: readonly Rule[] = [reduceOfOnes]
@@ -297,7 +318,13 @@ export const RULES: Readonly<Record<string, readonly Rule[]>> = {
   output: [(n) => (n.attrs.index === 0 && input(n).outputs === null ? input(n) : null)],
   neg: [involution],
   abs: [absOfSign],
-  add: [neutralRight(-0), neutralLeft(-0), neutralRight(0, notFloat), neutralLeft(0, notFloat), addNegated],
+  add: [
+    neutralRight(-0),
+    neutralLeft(-0),
+    neutralRight(0, notFloat),
+    neutralLeft(0, notFloat),
+    addNegated,
+  ],
   sub: [neutralRight(0), subNegated],
   mul: [neutralRight(1), neutralLeft(1), timesMinusOne, timesBothNegated],
   div: [neutralRight(1), divideByPowerOfTwo],
@@ -306,7 +333,13 @@ export const RULES: Readonly<Record<string, readonly Rule[]>> = {
   select: [sameBranches, constantCondition, selectNegated],
   cast: [sameDType, castChain],
   reshape: [sameShape, reshapeOfReshape, viewOfConstant],
-  transpose: [viewOfConstant, identityTranspose, transposeOfTranspose, transposeOfOnes, transposeOfDot],
+  transpose: [
+    viewOfConstant,
+    identityTranspose,
+    transposeOfTranspose,
+    transposeOfOnes,
+    transposeOfDot,
+  ],
   broadcast: [...view, broadcastOfBroadcast],
   slice: [...view, sliceOfSlice, sliceOfConcat],
   reverse: [viewOfConstant, reverseOfReverse],

@@ -73,7 +73,12 @@ class Numbering {
     const known = this.done.get(node)
     if (known !== undefined) return known
     if (node.op.name === 'param') return node
-    return this.settle(withInputs(node, node.inputs.map((x) => this.enter(x))))
+    return this.settle(
+      withInputs(
+        node,
+        node.inputs.map((x) => this.enter(x)),
+      ),
+    )
   }
 }
 
