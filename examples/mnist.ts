@@ -83,7 +83,9 @@ console.log(
     `device ${currentDeviceName()} with ${threads} thread${threads === 1 ? '' : 's'}\n`,
 )
 
-const optimizer = new optim.Adam(net.parameters(), { lr: 1e-3 })
+const optimizer = new optim.Adam(net.parameters(), { lr: 3e-3 })
+// Each epoch takes steps of a third of the last one's. The compiled step reads the rate each time.
+const schedule = new optim.ExponentialLR(optimizer, { gamma: 0.3 })
 
 /** One step of training on a batch. Gives the loss, and how many of the batch were right. */
 const step = compile((x: Tensor, y: Tensor) => {
@@ -118,6 +120,7 @@ for (let epoch = 1; epoch <= epochs && !interrupted; epoch++) {
     progress.update(seen, status)
   }
   progress.finish(seen, status())
+  schedule.step()
 }
 const seconds = (performance.now() - started) / 1000
 
