@@ -81,7 +81,8 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
 
   /** Adds parameters, with settings of their own where they are given. */
   addParamGroup(group: { readonly params: Iterable<Variable> } & Partial<H>): void {
-    const params = [...group.params]
+    const params: Variable[] =
+      Symbol.iterator in (group.params ?? {}) ? [...group.params] : [group as never]
     const known = new Set(this.paramGroups.flatMap((g) => g.params))
     for (const p of params) {
       if (!(p instanceof Variable)) {
