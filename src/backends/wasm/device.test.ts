@@ -149,3 +149,62 @@ test('host calls see the plan’s memory, and may run plans', () => {
   const [y] = plan.run([ramp(n)], [null])
   expect(y!.read()[7]).toBe(-7)
 })
+
+describe('memory stays where it is', () => {
+  test('over a hundred thousand runs of a small plan', () => {
+    const n = 20
+    const device = new WasmDevice({ threads: 1 })
+    const plan = device.buildPlan(twice(n), ports(n))
+    const x = ramp(n)
+    const many = (runs: number): void => {
+      for (let i = 0; i < runs; i++) plan.run([x], [null])
+    }
+    many(1000)
+    globalThis.gc?.()
+    const [bytes, heap] = [device.memory().bytes, process.memoryUsage().heapUsed]
+    many(100_000)
+    globalThis.gc?.()
+    expect(device.memory().bytes).toBe(bytes)
+    if (globalThis.gc) expect(process.memoryUsage().heapUsed - heap).toBeLessThan(2 << 20)
+  })
+
+  test('over a loop of large results that nobody keeps', () => {
+    const n = 1 << 20
+    const device = new WasmDevice({ threads: 1 })
+    const plan = device.buildPlan(twice(n), ports(n))
+    const x = ramp(n)
+    let most = 0
+    for (let i = 0; i < 200; i++) {
+      plan.run([x], [null])
+      most = Math.max(most, device.memory().bytes)
+    }
+    expect(most).toBeLessThan(400 << 20)
+  })
+
+  test('while large results that are kept keep their values', () => {
+    const n = 1 << 18
+    const device = new WasmDevice({ threads: 1, budget: 8 << 20 })
+    const plan = device.buildPlan(twice(n), ports(n))
+    let value = ramp(n)
+    const kept: Storage[] = []
+    for (let i = 0; i < 30; i++) {
+      value = plan.run([value], [null])[0]!
+      kept.push(value)
+    }
+    for (const [i, s] of kept.entries()) expect(s.read()[5]).toBe(5 + 2 * (i + 1))
+  })
+
+  test('when plans are made and disposed of', () => {
+    const device = new WasmDevice({ threads: 1 })
+    const once = (): void => {
+      const plan = device.buildPlan(twice(100), ports(100))
+      plan.run([ramp(100)], [null])
+      plan.dispose()
+      expect(() => plan.run([ramp(100)], [null])).toThrow(/disposed/)
+    }
+    once()
+    const { bytes } = device.memory()
+    for (let i = 0; i < 50; i++) once()
+    expect(device.memory().bytes).toBe(bytes)
+  })
+})
