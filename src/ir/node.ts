@@ -50,6 +50,8 @@ export class Node implements TensorType {
   depth = 0
   /** Whether a gradient may flow through: a variable is below, and recording was on. */
   needsGrad = false
+  /** Whether gradients are asked for by this very node: it needs them whatever it is made from. */
+  source = false
   /** Whether the user holds, or may hold, a tensor of this node. */
   exposed = false
   /** Exposed, and wanted whatever its size: a module call returned it. */

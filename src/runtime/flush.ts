@@ -259,7 +259,7 @@ function spend(gradNode: Node): void {
   root.mark = mark
   while (todo.length > 0) {
     const node = todo.pop() as Node
-    if (!node.needsGrad || node.inputs.length === 0) continue
+    if (!node.needsGrad || node.source || node.inputs.length === 0) continue
     node.needsGrad = false
     node.spent = true
     for (const input of node.inputs) {
@@ -270,14 +270,17 @@ function spend(gradNode: Node): void {
   }
 }
 
+const needsGradient = (node: Node): boolean => node.needsGrad
+
 /** A stored value drops what it was made from, unless a gradient may still need it. */
 function release(): void {
   for (let i = 0; i < order.length; i++) {
     const node = order[i] as Node
-    if (node.needsGrad && !node.inputs.some((x) => x.needsGrad) && node.inputs.length > 0) {
-      node.needsGrad = false
+    if (node.inputs.length > 0) {
+      const passes = node.needsGrad && node.inputs.some(needsGradient)
+      if (!node.source) node.needsGrad = passes
+      if (node.value !== null && !passes) node.release()
     }
-    if (node.value !== null && !node.needsGrad && node.inputs.length > 0) node.release()
     order[i] = undefined as never
   }
   order.length = 0

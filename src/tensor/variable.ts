@@ -161,6 +161,7 @@ export class Variable extends Tensor {
   private collecting(next: Node): Node {
     const own = recorded(apply(reshapeOp(), [next], { shape: next.shape }))
     own.needsGrad = true
+    own.source = true
     own.owner = this
     return own
   }
