@@ -1,11 +1,14 @@
 // Runs kernels as WebAssembly on one thread, without anything else of the framework around them, and
 // measures what the processor can do at best.
 
+import { Helpers } from '../../src/backends/wasm/emit/helpers.js'
+import { emitKernel, scratchLayout } from '../../src/backends/wasm/emit/kernel.js'
+import { ModuleBuilder } from '../../src/backends/wasm/encode/module.js'
 import { detectEngine } from '../../src/backends/wasm/engine.js'
-import { emitPlan } from '../../src/backends/wasm/plan-module.js'
+import { HEAP, MOST_PAGES, PAGE, SLACK } from '../../src/backends/wasm/memory/layout.js'
 import { Workspace } from '../../src/compiler/contract/fixtures.js'
 import { MEMORY_ARRAY, MEMORY_BYTES, type Memory } from '../../src/compiler/kernel/interpret.js'
-import type { Command, PlanBuffer, Target } from '../../src/compiler/kernel/ir.js'
+import type { Target } from '../../src/compiler/kernel/ir.js'
 import {
   type BufferRef,
   KernelAssembly,
@@ -33,57 +36,55 @@ export interface Program {
   readonly kernels: readonly string[]
 }
 
-const START = 2 << 20
-
 /** Compiles kernels that run one after another on the buffers of a workspace. */
 export function compile(w: Workspace, calls: readonly KernelCall[]): Program {
-  const addresses = new Map<number, number>()
-  const refs: BufferRef[] = []
-  const index = (ref: BufferRef): number => {
-    const known = refs.findIndex((r) => r.id === ref.id)
-    return known >= 0 ? known : refs.push(ref) - 1
-  }
-  const commands: Command[] = calls.flatMap(({ kernel, args }) => [
-    { op: 'kernel' as const, kernel, args: args.map(index) },
-    { op: 'barrier' as const },
-  ])
-  let top = START
-  const buffers: PlanBuffer[] = refs.map((r, i) => {
-    const bytes = r.length * MEMORY_BYTES[r.type]
-    addresses.set(r.id, top)
-    // Not a power of two apart, as an arena's offsets would not be either.
-    top = ((top + bytes + 63) & ~63) + 192
-    return { kind: 'input', index: i, bytes }
-  })
   const began = performance.now()
-  const plan = { buffers, commands, arenaBytes: 0, scratchBytes: 0, faults: [] }
-  const module = emitPlan(plan, { relaxed: engine.relaxed, shared: false })
-  const table = top
-  const scratch = (table + 4 * (refs.length + module.counters) + 4095) & ~4095
-  const end = scratch + module.scratchBytes + 65536
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65536), maximum: 65536 })
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), {
-    env: { memory },
-  })
-  const compileMs = performance.now() - began
-  const words = new Int32Array(memory.buffer, table, refs.length)
-  for (const [i, r] of refs.entries()) {
-    words[i] = addresses.get(r.id)!
-    const data = w.memory.get(r.id)!
-    const to = new MEMORY_ARRAY[r.type](memory.buffer, words[i], r.length)
-    ;(to as Float32Array).set(data as Float32Array)
+  const module = new ModuleBuilder(false)
+  const helpers = new Helpers(module)
+  const features = { relaxed: engine.relaxed, shared: false }
+  let scratchBytes = 0
+  for (const [i, { kernel }] of calls.entries()) {
+    module.export(`kernel${i}`, module.add(emitKernel(kernel, helpers, features)))
+    scratchBytes = Math.max(scratchBytes, scratchLayout(kernel).bytes)
   }
-  const run = instance.exports.run0 as (
-    thread: number,
-    threads: number,
-    table: number,
-    scratch: number,
-  ) => void
+  const bytes = module.finish()
+  const addresses = new Map<number, number>()
+  let top = HEAP
+  for (const ref of calls.flatMap((c) => c.args)) {
+    if (addresses.has(ref.id)) continue
+    addresses.set(ref.id, top)
+    // Not a power of two apart, as an arena's offsets would not be either.
+    top = ((top + ref.length * MEMORY_BYTES[ref.type] + 63) & ~63) + 192
+  }
+  const scratch = (top + 4095) & ~4095
+  const initial = Math.ceil((scratch + scratchBytes + SLACK) / PAGE)
+  const memory = new WebAssembly.Memory({ initial, maximum: MOST_PAGES })
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } })
+  const compileMs = performance.now() - began
+  const view = (ref: BufferRef): Memory =>
+    new MEMORY_ARRAY[ref.type](memory.buffer, addresses.get(ref.id)!, ref.length)
+  for (const ref of calls.flatMap((c) => c.args)) {
+    // All buffers here are of types that copy as numbers do.
+    ;(view(ref) as Float32Array).set(w.memory.get(ref.id) as Float32Array)
+  }
+  const steps = calls.map(({ kernel, args }, i) => {
+    const run = exports[`kernel${i}`] as (
+      chunk: number,
+      scratch: number,
+      ...slots: number[]
+    ) => void
+    const slots = args.map((a) => addresses.get(a.id)!)
+    return (): void => {
+      for (let chunk = 0; chunk < kernel.grid; chunk++) run(chunk, scratch, ...slots)
+    }
+  })
   return {
-    run: () => run(0, 1, table, scratch),
-    read: (ref) => new MEMORY_ARRAY[ref.type](memory.buffer, addresses.get(ref.id)!, ref.length),
+    run: () => {
+      for (const step of steps) step()
+    },
+    read: view,
     compileMs,
-    codeBytes: module.bytes.length,
+    codeBytes: bytes.length,
     kernels: calls.map((c) => c.kernel.name),
   }
 }

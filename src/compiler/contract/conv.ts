@@ -8,7 +8,7 @@ import { phaseKernel, phasesOf, phaseWriter } from './phases.js'
 import { plainProduct } from './plain.js'
 import { Probe } from './probe.js'
 import { type ConvSpec, convSizes, product } from './spec.js'
-import { needsNoStage, stage } from './stage.js'
+import { needsNoStage, Stage } from './stage.js'
 import { tiledWindows } from './windowkernel.js'
 import { columnsOf, tileWindows } from './windows.js'
 
@@ -28,32 +28,35 @@ export function lowerConv(
   }
   const sizes = convSizes(spec)
   const numerics = convNumerics(spec)
-  const calls: KernelCall[] = []
   const results = sizes.groups * sizes.batch * sizes.features * product(sizes.output)
   if (results === 0) return []
   const window = product(sizes.kernel)
   const plainInput = new Probe(input.shape.length, (k, c) => input.read(k, c)).plain
   const asIs = needsNoStage(spec, sizes) && (plainInput || window === 1)
   const empty = sizes.channels * window === 0
-  const source = asIs || empty ? input : stage(spec, sizes, input, ctx, calls)
+  const staged = asIs || empty ? null : new Stage(spec, sizes, input)
+  const read: Reader['read'] = staged?.read ?? ((k, coords) => input.read(k, coords))
   const origin = spec.attrs.low.map((low) => (asIs ? -low : 0))
-  const c = patchesOf(spec, sizes, numerics, source, kernel, out, origin)
+  const c = patchesOf(spec, sizes, numerics, read, kernel, out, origin, staged)
   const tiled = spec.dtype === 'float32' || spec.dtype === 'float64' || spec.dtype === 'int32'
+  if (tiled && !empty && linesSuit(c)) return tiledWindows(c, tileWindows(c, ctx.target), ctx)
+  const calls: KernelCall[] = []
+  c.staging?.ahead(ctx, calls)
   if (!tiled || empty) return [...calls, ...plainProduct(asProduct(c))]
-  return [...calls, ...tiledConv(c, ctx)]
+  const perImage = window === 1 && positionsOf(c) >= 16
+  return [...calls, ...lowerProduct(perImage ? asProductPerImage(c) : asProduct(c), ctx)]
 }
 
 /** Columns below which lines are too short to be copied or loaded along them. */
 const SHORT_LINE = 4
 
-function tiledConv(c: Patches, ctx: LoweringContext): KernelCall[] {
-  const window = product(c.contract.slice(1))
-  if (window === 1 && positionsOf(c) >= 16) return lowerProduct(asProductPerImage(c), ctx)
-  // A large window over few positions: what is contiguous is K, so patches are packed along it.
+/**
+ * Whether windows are worth walking line by line. A window of one element makes a matrix product, and of a
+ * large window over few positions what is contiguous is K, along which products pack.
+ */
+function linesSuit(c: Patches): boolean {
+  if (product(c.contract.slice(1)) === 1 && positionsOf(c) >= 16) return false
   const along = c.contract.length > 1 ? c.contract.at(-1)! : 1
   const columns = columnsOf(c)
-  if (columns < SHORT_LINE || (columns < 16 && along > 4 * columns)) {
-    return lowerProduct(asProduct(c), ctx)
-  }
-  return tiledWindows(c, tileWindows(c, ctx.target), ctx)
+  return columns >= SHORT_LINE && (columns >= 16 || along <= 4 * columns)
 }

@@ -3,12 +3,33 @@
 // positions) whose second factor, the matrix of all patches, exists only as a way of reading the input.
 
 import type { DType } from '../../base/dtype.js'
-import { plus, times } from '../kernel/affine.js'
-import type { Affine, Reg } from '../kernel/ir.js'
-import type { KernelAssembly, Reader, Writer } from '../lower/assembly.js'
+import { affine, plus, times } from '../kernel/affine.js'
+import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
+import type {
+  KernelAssembly,
+  KernelCall,
+  LoweringContext,
+  Reader,
+  Writer,
+} from '../lower/assembly.js'
 import type { Product } from './factors.js'
 import type { Numerics } from './numerics.js'
 import { type ConvSizes, type ConvSpec, product } from './spec.js'
+import type { Stage } from './stage.js'
+
+/** Ways of staging the input: all of it, or some images of a group in a kernel's scratch memory. */
+export interface Staging {
+  /** Elements of one image. */
+  readonly elements: number
+  ahead(ctx: LoweringContext, calls: KernelCall[]): void
+  enter(
+    k: KernelAssembly,
+    to: BufferDecl,
+    lanes: number,
+    group: Affine,
+    from: { readonly image: Affine; readonly images: number },
+  ): void
+}
 
 export interface Patches {
   readonly name: string
@@ -21,6 +42,8 @@ export interface Patches {
   /** Channels, then the kernel's spatial sizes. */
   readonly contract: readonly number[]
   readonly numerics: Numerics
+  /** Set where the input has to be staged before it can be read. */
+  readonly staging: Staging | null
   kernel(k: KernelAssembly, group: Affine, feature: Affine, at: Affine[]): Reg
   input(k: KernelAssembly, group: Affine, image: Affine, position: Affine[], at: Affine[]): Reg
   write(
@@ -41,12 +64,17 @@ export function patchesOf(
   spec: ConvSpec,
   sizes: ConvSizes,
   numerics: Numerics,
-  input: Reader,
+  input: Reader['read'],
   kernel: Reader,
   out: Writer,
   origin: readonly number[],
+  stage: Stage | null,
 ): Patches {
   const { attrs } = spec
+  const imageOf = (group: Affine, image: Affine): Affine =>
+    attrs.batchGroups > 1 ? plus(times(group, sizes.batch), image) : image
+  const channelOf = (group: Affine, channel: Affine): Affine =>
+    attrs.groups > 1 ? plus(times(group, sizes.channels), channel) : channel
   const feature = (group: Affine, f: Affine): Affine => plus(times(group, sizes.features), f)
   return {
     name: `conv [${spec.input}]*[${spec.kernel}]`,
@@ -57,12 +85,24 @@ export function patchesOf(
     output: sizes.output,
     contract: [sizes.channels, ...sizes.kernel],
     numerics,
+    staging: stage && {
+      elements: sizes.channels * stage.plane,
+      ahead: (ctx, calls) => stage.ahead(ctx, calls),
+      enter: (k, to, lanes, group, { image, images }) =>
+        stage.enter(
+          k,
+          to,
+          lanes,
+          { image: imageOf(group, image), images },
+          { channel: channelOf(group, affine(0)), channels: sizes.channels },
+        ),
+    },
     kernel: (k, group, f, [channel, ...tap]) =>
       kernel.read(k, [feature(group, f), channel!, ...tap]),
     input: (k, group, image, position, [channel, ...tap]) =>
-      input.read(k, [
-        attrs.batchGroups > 1 ? plus(times(group, sizes.batch), image) : image,
-        attrs.groups > 1 ? plus(times(group, sizes.channels), channel!) : channel!,
+      input(k, [
+        imageOf(group, image),
+        channelOf(group, channel!),
         ...position.map((p, i) =>
           plus(
             plus(times(p, attrs.strides[i]!), times(tap[i]!, attrs.kernelDilation[i]!)),

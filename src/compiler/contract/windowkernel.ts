@@ -15,7 +15,7 @@ import { nativeLanes, roundUp, shapeOf, type Tile } from './choose.js'
 import { probeWrite } from './factors.js'
 import { layOut } from './layout.js'
 import { microKernel } from './micro.js'
-import { asProduct, asProductPerImage, type Patches } from './patches.js'
+import { asProduct, asProductPerImage, type Patches, type Staging } from './patches.js'
 import { product } from './spec.js'
 import { Parts, Sums } from './sums.js'
 import { forTiles, type Span, spanStart } from './tiles.js'
@@ -34,6 +34,8 @@ export function tiledWindows(c: Patches, tiling: WindowTiling, ctx: LoweringCont
     follows = follows.map(() => true)
   }
   const cut = cutWindows(c, tiling, ctx.target)
+  const staging = c.staging !== null && stagesInChunk(c, c.staging, tiling.unit, cut, ctx.target)
+  if (!staging) c.staging?.ahead(ctx, calls)
   const partial = c.numerics.parts > 1 ? new Parts(asProduct(c), ctx) : null
   const spans = [cut.features, cut.images, cut.lines, cut.columns]
   const chunks = [c.numerics.parts, c.groups, ...spans.map((s) => s.chunks)]
@@ -50,7 +52,7 @@ export function tiledWindows(c: Patches, tiling: WindowTiling, ctx: LoweringCont
     lines: { ...cut.lines, at: l! },
     columns: { ...cut.columns, at: w! },
   }
-  new WindowEmitter(k, source, tiling, ctx, follows, partial, at).emit()
+  new WindowEmitter(k, source, tiling, ctx, follows, partial, at, staging).emit()
   calls.push(k.call())
   if (partial !== null) calls.push(partial.combine())
   return calls
@@ -82,7 +84,7 @@ function cutWindows(c: Patches, { unit, tile }: WindowTiling, target: Target): W
   let missing = wanted / (c.groups * c.numerics.parts * featureCuts)
   const share = (size: number, of: number, cuts: number): Extent => {
     const units = Math.ceil(size / of)
-    const pieces = Math.max(1, Math.min(units, Math.ceil(cuts)))
+    const pieces = Math.max(1, Math.min(units, Math.floor(cuts)))
     const chunk = Math.ceil(units / pieces) * of
     const chunks = Math.ceil(size / chunk)
     missing /= chunks
@@ -93,6 +95,19 @@ function cutWindows(c: Patches, { unit, tile }: WindowTiling, target: Target): W
   const columns = share(columnsOf(c), unit.columns, missing)
   const features = share(c.features, tile.rows, Math.max(featureCuts, missing))
   return { features, images, lines, columns }
+}
+
+/** Whether chunks have whole images to themselves, and the images' stage fits their cache. */
+function stagesInChunk(
+  c: Patches,
+  { elements }: Staging,
+  unit: Unit,
+  { features, lines, columns }: WindowCutting,
+  target: Target,
+): boolean {
+  const whole = features.chunks * lines.chunks * columns.chunks * c.numerics.parts === 1
+  const bytes = c.dtype === 'float64' ? 8 : 4
+  return whole && elements * unit.images * bytes <= target.cache.l2 / 2
 }
 
 interface Place {
@@ -118,6 +133,7 @@ class WindowEmitter {
   /** Elements between steps of K in packed patches. */
   private readonly stride: number
   private readonly patches: BufferDecl | null
+  private readonly stage: BufferDecl | null
   private readonly sums: Sums | null
   private readonly columns: number
   private readonly lineAxes: readonly number[]
@@ -133,8 +149,12 @@ class WindowEmitter {
     private readonly kernelFollows: readonly boolean[],
     private readonly partial: Parts | null,
     private readonly at: Place,
+    staging: boolean,
   ) {
     const { unit } = tiling
+    this.stage = staging
+      ? k.scratch('padded', MEMORY_TYPE[c.dtype], unit.images * c.staging!.elements)
+      : null
     this.tile = tiling.tile
     this.type = REGISTER_TYPE[c.dtype]
     this.native = nativeLanes(ctx.target, this.type)
@@ -161,6 +181,10 @@ class WindowEmitter {
   emit(): void {
     const { k, at } = this
     forTiles(k, 'image', at.images, (_i, image, images) => {
+      if (this.stage !== null) {
+        const lanes = this.ctx.target.mapLanes
+        this.c.staging!.enter(k, this.stage, lanes, at.group, { image, images })
+      }
       forTiles(k, 'line', at.lines, (_l, line, lines) => {
         forTiles(k, 'column', at.columns, (_c, column, columns) => {
           this.unit({ image, line, column, images, lines, columns })
