@@ -81,12 +81,14 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
 
   /** Adds parameters, with settings of their own where they are given. */
   addParamGroup(group: { readonly params: Iterable<Variable> } & Partial<H>): void {
-    const params: Variable[] =
-      Symbol.iterator in (group.params ?? {}) ? [...group.params] : [group as never]
+    if (!isGroup(group)) {
+      throw new ValueError(this.name, 'parameters (or groups { params })', describe(group))
+    }
+    const params = [...group.params]
     const known = new Set(this.paramGroups.flatMap((g) => g.params))
     for (const p of params) {
       if (!(p instanceof Variable)) {
-        throw new ValueError(this.name, 'parameters (or groups { params })', describe(p))
+        throw new ValueError(this.name, 'a group of parameters', describe(p))
       }
       if (known.has(p)) {
         throw new ValueError(this.name, 'each parameter once', `${p.name} twice`)
@@ -247,6 +249,9 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
     }
   }
 }
+
+const isGroup = (x: { readonly params?: unknown }): boolean =>
+  typeof x.params === 'object' && x.params !== null && Symbol.iterator in x.params
 
 const describe = (x: unknown): string =>
   typeof x === 'object' && x !== null ? (x.constructor?.name ?? 'an object') : String(x)

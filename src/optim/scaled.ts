@@ -156,7 +156,10 @@ export class Adagrad extends Optimizer<AdagradSettings> {
     const sum = this.slot(slots, 'sum', param)
     sum.assign(sum.add(g.square()))
     let rate = expose(lr)
-    if (lrDecay !== 0) rate = rate.div((slots.step as Variable).sub(1).mul(lrDecay).add(1))
+    if (lrDecay !== 0) {
+      const before = (slots.step as Variable).cast(param.dtype).sub(1)
+      rate = rate.div(before.mul(lrDecay).add(1))
+    }
     param.assign(value.sub(g.mul(rate).div(sum.sqrt().add(eps))))
   }
 }
