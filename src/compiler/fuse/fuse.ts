@@ -289,9 +289,7 @@ class Fuser implements Placement {
     for (const x of node.inputs) {
       if (kind === 'host') this.materialise(x)
       else this.placeBase(x)
-      // Micro-kernels step through operands by strides: a view that has none is copied first.
-      if (kind === 'contract' && !this.groupOf.has(x) && isView(x) && !this.isStrided(x))
-        this.place(x)
+      if (kind === 'contract') this.placeOperand(x)
     }
     const group = this.newGroup(kind, shapeOf(node), null, -1)
     group.anchor = node
@@ -299,9 +297,11 @@ class Fuser implements Placement {
     for (const x of node.inputs) group.reads.add(this.homeOf(x))
   }
 
-  /** Whether a view steps through the memory below it by one stride an axis. */
-  private isStrided(view: Node): boolean {
-    return stridesOfView(view, (n) => this.groupOf.has(n) || kindOf(n) === 'leaf') !== null
+  /** Micro-kernels step through operands by strides: a view of memory that has none is copied first. */
+  private placeOperand(x: Node): void {
+    if (this.groupOf.has(x) || !isView(x) || this.notes.isFree(x)) return
+    const inMemory = (n: Node): boolean => this.groupOf.has(n) || kindOf(n) === 'leaf'
+    if (stridesOfView(x, inMemory) === null) this.place(x)
   }
 }
 

@@ -1,0 +1,119 @@
+// What becomes one kernel, and what does not.
+
+import { describe, expect, it } from 'vitest'
+import * as b from '../../ir/build.js'
+import {
+  batchNorm,
+  crossEntropy,
+  layerNorm,
+  linear,
+  relu,
+  softmax,
+} from '../../ir/composites/index.js'
+import type { Node } from '../../ir/node.js'
+import '../../ir/primitives/index.js'
+import { parameter } from '../../ir/primitives/source.js'
+import { expandComposites, gradients } from '../../transforms/grad.js'
+import type { Target } from '../kernel/ir.js'
+import { simplify } from '../simplify/simplify.js'
+import { fuse } from './fuse.js'
+
+const TARGET: Target = {
+  name: 'test',
+  nativeLanes: 4,
+  mapLanes: 16,
+  fusedMultiplyAdd: true,
+  tile: { rows: 4, lanes: 8 },
+  maxBuffers: 64,
+  cache: { l1: 32768, l2: 1 << 20 },
+}
+const float = (...shape: number[]): Node => parameter(shape, 'float32')
+const groupsOf = (...roots: Node[]) => fuse(simplify(expandComposites(roots)), TARGET).groups
+/** The kinds of groups, in order. */
+const kinds = (...roots: Node[]): string[] => groupsOf(...roots).map((g) => g.kind)
+const sum = (x: Node): Node =>
+  b.reduceSum(
+    x,
+    x.shape.map((_, i) => i),
+  )
+
+describe('one kernel', () => {
+  const x = float(64, 128)
+  it('elementwise chains with several results', () => {
+    const e = b.exp(x)
+    expect(kinds(b.add(e, x), b.mul(e, e))).toEqual(['map'])
+  })
+  it('elementwise work over views of its operands', () => {
+    expect(kinds(b.add(b.transpose(float(128, 64), [1, 0]), b.reverse(x, [1])))).toEqual(['map'])
+  })
+  it('softmax', () => expect(kinds(softmax(x, [1]))).toEqual(['reduce']))
+  it('layer norm', () =>
+    expect(kinds(layerNorm(x, float(128), float(128), { rank: 1 }))).toEqual(['reduce']))
+  it('batch norm of moderate channels', () =>
+    expect(kinds(batchNorm(float(8, 16, 10, 10), float(16), float(16))[0])).toEqual(['reduce']))
+  it('the loss of each row', () =>
+    expect(kinds(crossEntropy(x, parameter([64], 'int32'), { reduction: 'none' }))).toEqual([
+      'reduce',
+    ]))
+  it('a product with bias, activation and residual', () =>
+    expect(kinds(b.add(relu(linear(x, float(32, 128), float(32))), float(64, 32)))).toEqual([
+      'contract',
+    ]))
+  it('the weights a gradient updates', () => {
+    const w = float(32, 128)
+    const loss = sum(linear(x, w))
+    const [grad] = gradients([loss], [w])
+    const next = b.sub(w, b.mul(b.fullLike(w, 0.1), grad as Node))
+    expect(kinds(next)).toEqual(['contract'])
+  })
+  it('columns summed over the same rows', () => {
+    const y = float(64, 128)
+    expect(kinds(b.reduceSum(x, [0]), b.reduceSum(b.mul(x, y), [0]))).toEqual(['reduce'])
+  })
+})
+
+describe('several kernels', () => {
+  it('a value that is transposed and summed over rows', () => {
+    const e = b.exp(float(64, 128))
+    expect(kinds(b.add(e, b.reverse(e, [0])))).toHaveLength(2)
+  })
+  it('reductions over different axes', () => {
+    const x = float(64, 128)
+    expect(kinds(b.reduceSum(x, [0]), b.reduceSum(x, [1]))).toHaveLength(2)
+  })
+  it('a dear vector that is spread over a matrix', () => {
+    const v = b.exp(b.tanh(float(128)))
+    const spread = b.broadcast(b.reshape(v, [1, 128]), [64, 128])
+    expect(kinds(b.mul(float(64, 128), spread))).toEqual(['map', 'map'])
+  })
+})
+
+describe('storage', () => {
+  it('keeps only what later groups read', () => {
+    const x = float(64, 128)
+    const [group] = groupsOf(softmax(x, [1]))
+    expect([...(group?.stored ?? [])].map((n) => n.op.name)).toEqual(['div'])
+  })
+  it('computes masks made of counters where they are used', () => {
+    const [rows, columns] = [b.iota([64, 64], 0, 'int32'), b.iota([64, 64], 1, 'int32')]
+    const mask = b.le(columns, rows)
+    const apply = (x: Node): Node => b.select(mask, x, b.zerosLike(x))
+    const first = softmax(apply(float(64, 64)), [1])
+    const second = softmax(apply(b.transpose(first, [1, 0])), [1])
+    const stored = groupsOf(second).flatMap((g) => [...g.stored].map((n) => n.op.name))
+    expect(stored).not.toContain('le')
+  })
+})
+
+it('executes groups after all they read', () => {
+  const x = float(32, 64)
+  const h = relu(linear(x, float(64, 64), float(64)))
+  const y = softmax(b.add(h, linear(h, float(64, 64))), [1])
+  const { groups, groupOf } = fuse(simplify(expandComposites([y, sum(h)])), TARGET)
+  for (const g of groups) {
+    for (const r of g.reads) {
+      const home = groupOf.get(r)
+      if (home !== undefined) expect(home.order).toBeLessThan(g.order)
+    }
+  }
+})
