@@ -394,6 +394,23 @@ describe('addresses', () => {
     }
   })
 
+  test.each(KINDS)('an element of %s that all lanes gather', (type) => {
+    for (const n of [1, 2, 5, 16, 17, 35]) {
+      const rows = 5
+      const k = new KernelBuilder(`gather one ${type} ${n}`)
+      const at = k.buffer('at', 'i32', 'read', 1)
+      const x = k.buffer('x', type, 'read', 40)
+      const y = k.buffer('y', type, 'readwrite', rows * n)
+      k.loop('row', rows, (row) => {
+        k.vector('i', n, 8, (i) => {
+          const v = k.gather(x, times(row, 2), k.load(at, affine(0)), 3)
+          k.store(y, plus(times(row, n), i), v)
+        })
+      })
+      check(k.finish(), [Int32Array.of(4), sample(type, 40, 1), sample(type, rows * n, 2)])
+    }
+  })
+
   test.each(KINDS)('stores of %s under a condition', (type) => {
     for (const n of [1, 4, 6, 16, 35]) {
       const k = new KernelBuilder(`masked store ${type} ${n}`)

@@ -34,6 +34,26 @@ export function loadUniform(e: State, s: Of<'load'>): void {
   })
 }
 
+/** Loads one element, found by an offset that all lanes share, into all lanes. */
+export function gatherUniform(e: State, s: Of<'gather'>): void {
+  const { f } = e
+  const a = accessOf(e, s)
+  e.registers.assign(s.dst, 0, 0, e.lanes, () => {
+    pushPointer(e, a)
+    e.registers.push(s.offset, 0)
+    f.lane('i32x4.extract_lane', 0)
+    f.i32(s.scale * BYTES[s.buffer.type])
+    f.op('i32.mul')
+    f.op('i32.add')
+    if (s.buffer.type === 'u8') {
+      f.memory('i32.load8_u', a.bytes)
+      f.op('i32x4.splat')
+    } else {
+      f.memory(INSTRUCTIONS[s.buffer.type].splat, a.bytes)
+    }
+  })
+}
+
 export function loadLanes(e: State, s: Of<'load'>, part: number): void {
   const a = accessOf(e, s)
   const stride = a.laneBytes / BYTES[s.buffer.type]

@@ -13,7 +13,14 @@ import {
   setPointersAfter,
 } from './indices.js'
 import { combineLanes, convertLanes, setLanes } from './lanewise.js'
-import { gatherLanes, gatherScalar, loadLanes, loadScalar, loadUniform } from './loads.js'
+import {
+  gatherLanes,
+  gatherScalar,
+  gatherUniform,
+  loadLanes,
+  loadScalar,
+  loadUniform,
+} from './loads.js'
 import { emitFor, emitVector, emitWhen } from './loops.js'
 import { constantScalar, convertScalar, setScalar } from './scalar.js'
 import { findSquares, storeSquare } from './squares.js'
@@ -74,7 +81,8 @@ const LANES: Rules = {
   divide: divideByLane,
   modulo: divideByLane,
   load: (e, s, part) => (e.registers.isUniform(s.dst) ? loadUniform(e, s) : loadLanes(e, s, part)),
-  gather: gatherLanes,
+  gather: (e, s, part) =>
+    e.registers.isUniform(s.dst) ? gatherUniform(e, s) : gatherLanes(e, s, part),
   store: storeLanes,
   scatter: storeLanes,
   status: (e, s, part) => {
