@@ -1,5 +1,5 @@
 // Matrix products on the WebAssembly device against the multiply-add peak of the same engine:
-// `node scripts/run.mjs bench/wasm/dot.ts [sizes …]`.
+// `node scripts/run.mjs bench/wasm/dot.ts [rows x lanes …] [sizes …]`, for example `4x8 6x8 512`.
 
 import { Storage } from '../../src/backends/storage.js'
 import { WasmDevice } from '../../src/backends/wasm/device.js'
@@ -9,7 +9,7 @@ import { detectEngine } from '../../src/backends/wasm/engine.js'
 import { wasmTarget } from '../../src/backends/wasm/target.js'
 import { lowerDot } from '../../src/compiler/contract/dot.js'
 import { values, Workspace } from '../../src/compiler/contract/fixtures.js'
-import { build, median, time } from './plans.js'
+import { build, time } from './plans.js'
 
 /** GF/s of independent multiply-adds on registers. */
 function peak(): number {
@@ -48,7 +48,7 @@ function peak(): number {
     env: { memory },
   })
   const run = exports.f as (n: number) => number
-  const n = 2_000_000
+  const n = 100_000
   for (let i = 0; i < 3; i++) run(n)
   return (n * 48 * 8) / time(() => run(n), 0.5) / 1e9
 }
@@ -58,12 +58,16 @@ const sizes = process.argv
   .slice(2)
   .map(Number)
   .filter((n) => n > 0)
+const tiles = process.argv
+  .slice(2)
+  .filter((a) => a.includes('x'))
+  .map((a) => a.split('x').map(Number) as [number, number])
+  .map(([rows, lanes]) => ({ rows, lanes }))
 const ceiling = peak()
 console.log(`${process.version} peak ${ceiling.toFixed(1)} GF/s`)
-for (const rows of [engine.fused ? 4 : 4]) {
+for (const tile of tiles.length > 0 ? tiles : [wasmTarget(engine).tile]) {
   for (const n of sizes.length > 0 ? sizes : [32, 64, 128, 256, 512, 1024]) {
-    const target = { ...wasmTarget(engine) }
-    void rows
+    const target = { ...wasmTarget(engine), tile }
     const device = new WasmDevice()
     const w = new Workspace(target)
     const x = values(n * n, 1)
@@ -97,12 +101,9 @@ for (const rows of [engine.fused ? 4 : 4]) {
       for (let k = 0; k < n; k++) sum += x[i * n + k]! * y[k * n + j]!
       error = Math.max(error, Math.abs(sum - got[i * n + j]!))
     }
-    const rates: number[] = []
-    for (let i = 0; i < 5; i++)
-      rates.push((2 * n ** 3) / time(() => plan.run([a, b], [c]), 0.2) / 1e9)
-    const rate = median(rates)
+    const rate = (2 * n ** 3) / time(() => plan.run([a, b], [c]), 0.7) / 1e9
     console.log(
-      `${n}: ${rate.toFixed(1)} GF/s, ${((100 * rate) / ceiling).toFixed(0)}% of peak, error ${error.toExponential(1)}, ` +
+      `${tile.rows}x${tile.lanes} ${n}: ${rate.toFixed(1)} GF/s, ${((100 * rate) / ceiling).toFixed(0)}% of peak, error ${error.toExponential(1)}, ` +
         `build ${(t1 - t0).toFixed(1)} ms, first run ${(t2 - t1).toFixed(1)} ms; ${plan.describe()}`,
     )
   }

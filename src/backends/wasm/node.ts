@@ -19,11 +19,14 @@ function builtin<T>(name: string): T | null {
   return (process.getBuiltinModule?.(name) as T | undefined) ?? null
 }
 
+/** The major version of V8 in Node.js; elsewhere that of engines newer than any this code avoids. */
+export const v8Version = (): number =>
+  builtin('node:v8') ? Number(process.versions.v8?.split('.')[0]) : Number.POSITIVE_INFINITY
+
 /** Lets V8 of Node 20 use relaxed SIMD, which later ones have without asking. */
 export function prepareEngine(): void {
   const v8 = builtin<V8>('node:v8')
-  const major = Number(process.versions?.v8?.split('.')[0] ?? 99)
-  if (v8 && major < 12) v8.setFlagsFromString('--experimental-wasm-relaxed-simd')
+  if (v8 && v8Version() < 12) v8.setFlagsFromString('--experimental-wasm-relaxed-simd')
 }
 
 /** How many threads this process may keep busy. */
