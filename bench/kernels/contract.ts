@@ -205,6 +205,6 @@ for (const make of CASES) {
       `${share.toFixed(0).padStart(4)}% of ${(peak / 1e9).toFixed(0)}, ` +
       `${((100 * Math.max(compute, memory)) / seconds).toFixed(0).padStart(3)}% of ${limit}, ` +
       `${(seconds * 1e6).toFixed(0).padStart(7)} µs, ` +
-      `compile ${p.compileMs.toFixed(0)} ms, ${p.codeBytes} B, ${p.kernels.length} kernels`,
+      `compile ${p.compileMs.toFixed(0)} ms, ${p.codeBytes} B, chunks ${p.chunks.join('+')}`,
   )
 }

@@ -33,7 +33,8 @@ export interface Program {
   read(ref: BufferRef): Memory
   readonly compileMs: number
   readonly codeBytes: number
-  readonly kernels: readonly string[]
+  /** Chunks of each kernel. */
+  readonly chunks: readonly number[]
 }
 
 /** Compiles kernels that run one after another on the buffers of a workspace. */
@@ -85,7 +86,7 @@ export function compile(w: Workspace, calls: readonly KernelCall[]): Program {
     read: view,
     compileMs,
     codeBytes: bytes.length,
-    kernels: calls.map((c) => c.kernel.name),
+    chunks: calls.map((c) => c.kernel.grid),
   }
 }
 

@@ -70,6 +70,8 @@ interface WindowCutting {
 /** Multiply-adds worth handing to another thread, and most chunks to hand out. */
 const CHUNK_WORK = 1 << 18
 const MOST_CHUNKS = 64
+/** Chunks that will do where more of them cost something. */
+const ENOUGH_CHUNKS = 16
 
 /** Chunks along images first, then lines, then features, until there are enough. */
 function cutWindows(c: Patches, { unit, tile }: WindowTiling, target: Target): WindowCutting {
@@ -93,7 +95,9 @@ function cutWindows(c: Patches, { unit, tile }: WindowTiling, target: Target): W
   const images = share(c.images, unit.images, missing)
   const lines = share(linesOf(c), unit.lines, missing)
   const columns = share(columnsOf(c), unit.columns, missing)
-  const features = share(c.features, tile.rows, Math.max(featureCuts, missing))
+  // Chunks of features copy the same windows again, so only as many as are really needed.
+  const fewer = (missing * ENOUGH_CHUNKS) / MOST_CHUNKS
+  const features = share(c.features, tile.rows, Math.max(featureCuts, fewer))
   return { features, images, lines, columns }
 }
 
