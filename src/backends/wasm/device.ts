@@ -32,6 +32,8 @@ export function wasmAvailable(): DeviceInfo {
   const engine = detectEngine()
   const parts = ['SIMD']
   if (engine.relaxed) parts.push(engine.fused ? 'relaxed SIMD with fma' : 'relaxed SIMD')
+  const threads = engine.shared && mayBlock() ? defaultThreads() : 1
+  parts.push(threads === 1 ? '1 thread' : `${threads} threads`)
   return {
     name: 'wasm',
     available: engine.simd,

@@ -108,7 +108,7 @@ export class Residency {
   /** Where a storage's elements are, after bringing them in if they are not. */
   locate(storage: Storage): number {
     const block = this.blockOf(storage)
-    this.touch(block, storage.pinned)
+    this.touch(block, storage)
     if (block.address !== 0 && (storage.host === null || storage.host === block.mirror)) {
       return block.address
     }
@@ -125,7 +125,7 @@ export class Residency {
   /** Where a storage's elements are to be written; what it holds is void. */
   target(storage: Storage): number {
     const block = this.blockOf(storage)
-    this.touch(block, storage.pinned)
+    this.touch(block, storage)
     if (block.address === 0) this.place(block, storage, this.kept)
     storage.host = null
     block.mirror = null
@@ -183,19 +183,24 @@ export class Residency {
     return block
   }
 
-  /** Notes a use, moving the block to the end of its queue. */
-  private touch(block: Block, pinned: boolean): void {
+  /** Notes a use, moving the block to the end of its queue, or out of it if it is a variable's now. */
+  private touch(block: Block, storage: Storage): void {
     if (block.address !== 0 && !block.pinned) {
       const wasOnce = this.once.delete(block)
       if (wasOnce) this.onceBytes -= block.bytes
       else if (this.kept.delete(block)) this.keptBytes -= block.bytes
-      if (!pinned) {
-        // A block used in two runs is worth keeping.
-        if (wasOnce && block.run === this.run) this.queue(this.once, block)
-        else this.queue(this.kept, block)
-      }
+      if (storage.pinned) this.pin(block, storage)
+      // A block used in two runs is worth keeping.
+      else this.queue(wasOnce && block.run === this.run ? this.once : this.kept, block)
     }
     block.run = this.run
+  }
+
+  private pin(block: Block, storage: Storage): void {
+    block.pinned = true
+    // A block with an owner has its finalizer already.
+    if (block.owner === null) this.dead.register(storage, block)
+    block.owner = null
   }
 
   private queue(queue: Set<Block>, block: Block): void {
@@ -209,8 +214,7 @@ export class Residency {
     block.run = this.run
     block.address = this.reserve(block.bytes, 'a tensor')
     if (storage.pinned) {
-      if (!block.pinned) this.dead.register(storage, block)
-      block.pinned = true
+      if (!block.pinned) this.pin(block, storage)
       return
     }
     this.queue(queue, block)
