@@ -5,6 +5,7 @@ import { sizeOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import type { Affine } from '../kernel/ir.js'
 import { isView, viewCoords } from '../lower/views.js'
+import { constantBelow } from '../simplify/constants.js'
 import { kindOf, needsMemory } from './classify.js'
 import type { Group, Level } from './group.js'
 import type { Notes } from './notes.js'
@@ -109,6 +110,7 @@ class Collector implements Collected {
   /** `coords` is null where the place is not known: under masks, or data-dependent. */
   private visit(node: Node, at: readonly Affine[] | null): boolean {
     const { group, placement } = this
+    if (constantBelow(node) !== null) return true
     let n = node
     let coords = at
     while (isView(n) && !placement.groupOf.has(n)) {

@@ -6,7 +6,7 @@ import type { Node } from '../../ir/node.js'
 import { isIndexCheck } from '../fuse/classify.js'
 import { formatAffine, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Bound, Fault, IndexVar, Reg } from '../kernel/ir.js'
-import { constantNumber } from '../simplify/constants.js'
+import { constantBelow, constantNumber } from '../simplify/constants.js'
 import { type BufferRef, type KernelAssembly, REGISTER_TYPE } from './assembly.js'
 import { boolTo, constantOf, ELEMENTWISE, zero } from './elementwise.js'
 import { coordsEqual, type IndexSpace } from './space.js'
@@ -169,6 +169,8 @@ export class Emitter {
 
   /** The value of `node` at `coords`. */
   read(node: Node, coords: readonly Affine[]): Reg {
+    const constant = constantBelow(node)
+    if (constant !== null) return this.constant(constant)
     // Views are followed here and not by recursion: chains of them may be long.
     let n = node
     let at = coords
@@ -183,6 +185,14 @@ export class Emitter {
     const ref = this.around.memoryOf(n)
     const reg = ref === null ? this.compute(n, at) : this.load(n, ref, at)
     this.bind(n, at, reg)
+    return reg
+  }
+
+  private constant(node: Node): Reg {
+    const known = this.known(node, [])
+    if (known !== null) return known
+    const reg = constantOf(this.k, node.dtype, node.attrs.value as number)
+    this.bind(node, [], reg)
     return reg
   }
 
@@ -273,8 +283,6 @@ type Special = (e: Emitter, node: Node, coords: readonly Affine[]) => Reg
 
 /** Primitives that are neither views nor lanewise: sources, and reads whose place is data. */
 const SPECIAL: Readonly<Record<string, Special>> = {
-  const: (e, node) => constantOf(e.k, node.dtype, node.attrs.value as number),
-
   iota: (e, node, coords) => {
     const at = e.resolve(coords[node.attrs.axis as number] as Affine)
     if (node.dtype === 'bool') {

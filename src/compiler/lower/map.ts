@@ -12,7 +12,7 @@ import {
   type AxisPlan,
   inPieces,
   type Loop,
-  memberCoords,
+  MemberCoords,
   overChunks,
   planAxes,
 } from './nest.js'
@@ -79,8 +79,6 @@ export function lowerMap(g: GroupLowering): KernelCall[] {
   const { axes } = plan
   const space = new IndexSpace()
   const k = new KernelAssembly(g.name)
-  const places = new Map<Node, readonly Affine[]>()
-  const e = new Emitter(k, space, { ...g.around, placeOf: (n) => places.get(n) ?? null })
   const target = g.costPerElement > HEAVY ? HEAVY_CHUNK : CHUNK
   const at = vectorAxis(axes, g.target.mapLanes)
   const tiled = tileAxis(plan, at)
@@ -96,11 +94,14 @@ export function lowerMap(g: GroupLowering): KernelCall[] {
     return ofVar(variable)
   })
   for (const p of [rows, vector]) if (p?.outer) loops.push(p.outer)
-  for (const m of group.members.keys()) places.set(m, memberCoords(space, axes, index, m, 'full'))
+  const places = new MemberCoords(space, axes, index)
+  const placeOf = (n: Node): readonly Affine[] | null =>
+    group.members.has(n) ? places.of(n.shape as number[], 'full') : null
+  const e = new Emitter(k, space, { ...g.around, placeOf })
   const store = (): void => {
     for (const m of group.members.keys()) {
       if (!group.stored.has(m)) continue
-      const coords = places.get(m) as readonly Affine[]
+      const coords = placeOf(m) as readonly Affine[]
       e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), e.read(m, coords))
     }
   }

@@ -4,6 +4,7 @@ import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { affine, coefficientOf, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Bound, IndexVar } from '../kernel/ir.js'
+import { constantBelow } from '../simplify/constants.js'
 import type { Emitter } from './emitter.js'
 import { type IndexSpace, reshapeCoords } from './space.js'
 import { isView, viewCoords } from './views.js'
@@ -22,18 +23,29 @@ export interface Traced {
   inMemory(node: Node): boolean
 }
 
-/** Coordinates, over axes of a domain, of a member at one of its levels. */
-export function memberCoords(
-  space: IndexSpace,
-  axes: readonly Axis[],
-  index: readonly Affine[],
-  node: Node,
-  level: 'full' | 'kept',
-): Affine[] {
-  const on = axes.flatMap((a, i) => (level === 'full' || !a.reduced ? [i] : []))
-  const sizes = on.map((i) => (axes[i] as Axis).size)
-  const coords = on.map((i) => index[i] as Affine)
-  return reshapeCoords(space, coords, sizes, node.shape as readonly number[])
+/** Coordinates of members over the axes of a domain: the same for all members of a shape and level. */
+export class MemberCoords {
+  private readonly known = new Map<string, readonly Affine[]>()
+
+  constructor(
+    private readonly space: IndexSpace,
+    private readonly axes: readonly Axis[],
+    private readonly index: readonly Affine[],
+  ) {}
+
+  of(shape: readonly number[], level: 'full' | 'kept'): readonly Affine[] {
+    const key = level + shape.join()
+    let coords = this.known.get(key)
+    if (coords === undefined) {
+      const { axes, index } = this
+      const on = axes.flatMap((a, i) => (level === 'full' || !a.reduced ? [i] : []))
+      const sizes = on.map((i) => (axes[i] as Axis).size)
+      const from = on.map((i) => index[i] as Affine)
+      coords = reshapeCoords(this.space, from, sizes, shape)
+      this.known.set(key, coords)
+    }
+    return coords
+  }
 }
 
 /** The addresses, as functions of the axes, at which a group's expressions touch memory. */
@@ -44,7 +56,9 @@ function trace(
   index: readonly Affine[],
 ): Affine[] {
   const found: Affine[] = []
+  const places = new MemberCoords(space, axes, index)
   const visit = (start: Node, at: readonly Affine[]): void => {
+    if (constantBelow(start) !== null) return
     let node = start
     let coords = at
     while (isView(node) && !group.members.has(node) && !group.inMemory(node)) {
@@ -63,9 +77,9 @@ function trace(
   for (const [m, level] of group.members) {
     if (isReduction(m)) {
       const x = m.inputs[0] as Node
-      visit(x, memberCoords(space, axes, index, x, 'full'))
+      visit(x, places.of(x.shape as number[], 'full'))
     } else {
-      const coords = memberCoords(space, axes, index, m, level)
+      const coords = places.of(m.shape as number[], level)
       if (isView(m)) visit(m.inputs[0] as Node, viewCoords(space, m, coords))
       else inputs(m, coords)
     }

@@ -21,7 +21,7 @@ import {
   inPieces,
   isReduction,
   type Loop,
-  memberCoords,
+  MemberCoords,
   overChunks,
   planAxes,
 } from './nest.js'
@@ -140,6 +140,7 @@ class ReduceKernel {
   /** The block's number where the first reduced axis is cut. */
   private blockIndex: Affine = ZERO
   private readonly scratch = new Map<Node, BufferDecl>()
+  private readonly places: MemberCoords
   private reduced = 1
   private readonly passes: Pass[]
   private readonly stage: Map<Node, number>
@@ -152,6 +153,7 @@ class ReduceKernel {
     private readonly lanes: boolean,
   ) {
     this.k = new KernelAssembly(g.name)
+    this.places = new MemberCoords(this.space, axes, this.index)
     this.e = new Emitter(this.k, this.space, {
       ...g.around,
       placeOf: (n) => {
@@ -243,31 +245,19 @@ class ReduceKernel {
     this.scratchAt = indices.reduce((sum, v, i) => plus(sum, times(v, strides[i] as number)), ZERO)
   }
 
-  private readonly places = new Map<Node, readonly Affine[]>()
+  private readonly kept = new Map<Node, readonly Affine[]>()
 
   private coordsOf(node: Node, level: 'full' | 'kept'): readonly Affine[] {
-    let coords = this.places.get(node)
+    const { places, blockIndex } = this
+    const shape = node.shape as readonly number[]
+    if (level === 'full' || node.op.name !== 'partialReduce') return places.of(shape, level)
+    // Partial results have the block as their first axis.
+    let coords = this.kept.get(node)
     if (coords === undefined) {
-      coords = this.computeCoords(node, level)
-      this.places.set(node, coords)
+      coords = [blockIndex, ...places.of(shape.slice(1), 'kept')]
+      this.kept.set(node, coords)
     }
     return coords
-  }
-
-  private computeCoords(node: Node, level: 'full' | 'kept'): readonly Affine[] {
-    if (level === 'kept' && node.op.name === 'partialReduce') {
-      const kept = this.axes.flatMap((a, i) => (a.reduced ? [] : [i]))
-      const shape = (node.shape as readonly number[]).slice(1)
-      const rest = memberCoords(
-        this.space,
-        kept.map((i) => this.axes[i] as Axis),
-        kept.map((i) => this.index[i] as Affine),
-        { shape } as unknown as Node,
-        'kept',
-      )
-      return [this.blockIndex, ...rest]
-    }
-    return memberCoords(this.space, this.axes, this.index, node, level)
   }
 
   /** One result, or a vector of them: all passes, then what is kept. */
