@@ -36,6 +36,8 @@ const FLOPS_PER_NS = 20
 const BYTES_PER_NS = 10
 /** Kernels shorter than this are run by one thread: others would come too late. */
 const WORTH_SHARING = 3000
+/** Nanoseconds of work to take at a time. */
+const DRAW_WORTH = 3000
 /** Copies of more bytes than this are shared, in pieces of so many. */
 const LARGE_COPY = 1 << 17
 const COPY_PIECE = 1 << 15
@@ -220,7 +222,9 @@ class SegmentWriter {
       return
     }
     if (shares) {
-      this.draw(f, grid, (chunk) => this.call(f, c, () => f.get(chunk)))
+      this.draw(f, grid, nanoseconds(c.kernel) / grid, (chunk) =>
+        this.call(f, c, () => f.get(chunk)),
+      )
       return
     }
     const chunk = f.local('i32')
@@ -261,11 +265,16 @@ class SegmentWriter {
     })
   }
 
-  /** Threads take the next few numbers below `total` off a counter until there are none left. */
-  private draw(f: FunctionBody, total: number, body: (at: number) => void): void {
+  /**
+   * Threads take the next few numbers below `total` off a counter until there are none left.
+   * @param each estimated nanoseconds of one
+   */
+  private draw(f: FunctionBody, total: number, each: number, body: (at: number) => void): void {
     const counter = 4 * (this.plan.buffers.length + this.counters++)
     const [at, end, share] = [f.local('i32'), f.local('i32'), f.local('i32')]
-    // An eighth of a thread's fair share at a time, so that a thread that is held up delays little.
+    // Enough to make up for the drawing, but at most an eighth of a thread's fair share: everybody waits
+    // in the end for a thread that the system has put aside.
+    const enough = Math.max(1, Math.min(total, Math.ceil(DRAW_WORTH / Math.max(1, each))))
     f.i32(total)
     f.get(THREADS)
     f.i32(3)
@@ -273,6 +282,12 @@ class SegmentWriter {
     f.op('i32.div_u')
     f.i32(1)
     f.op('i32.add')
+    f.tee(share)
+    f.i32(enough)
+    f.get(share)
+    f.i32(enough)
+    f.op('i32.lt_s')
+    f.op('select')
     f.set(share)
     f.loop(() => {
       f.get(TABLE)
@@ -313,7 +328,7 @@ class SegmentWriter {
       return
     }
     const pieces = Math.ceil(c.bytes / COPY_PIECE)
-    this.draw(f, pieces, (piece) => {
+    this.draw(f, pieces, COPY_PIECE / BYTES_PER_NS, (piece) => {
       for (const buffer of [c.to, c.from]) {
         this.address(f, buffer)
         f.get(piece)
