@@ -7,10 +7,8 @@
 // share among threads.
 
 import { isFloat } from '../../base/dtype.js'
+import { K_BLOCK } from '../numerics.js'
 import { type ConvSpec, convSizes, type DotSpec, dotAxes, product } from './spec.js'
-
-/** Most multiply-adds of one chain: a panel of so many steps fits the first-level cache. */
-export const K_BLOCK = 512
 
 /** Lanes of the sums of matrix-vector products, and K from which on they are summed so. */
 export const TREE_LANES = 16
