@@ -149,6 +149,32 @@ const MOVES: readonly Move[] = [
     return b.gather(x, indices, axis)
   }),
   onAxis((x, axis) => b.cast(b.unreduce(b.argMax(x, axis), [axis], x.shape), 'float32')),
+  onAxis((x, axis, pick) => {
+    const n = sized(x)[axis] as number
+    const counts = b.iota([2], 0, 'int32')
+    const indices = b.min(counts, b.full(Math.max(0, n - 1 - pick(2)), [2], 'int32'))
+    return b.scatterAdd(x, indices, b.tanh(b.gather(x, indices, axis)), axis)
+  }),
+  onAxis((x, axis, pick) => {
+    // Windows over the last axis, so that it has to come last.
+    const last = x.shape.length - 1
+    const perm = x.shape.map((_, i) => (i === axis ? last : i === last ? axis : i))
+    const moved = b.transpose(x, perm)
+    const n = sized(moved)[last] as number
+    const size = 1 + pick(Math.min(3, n))
+    const window = { size: [size], strides: [1 + pick(3)], dilation: [1] }
+    const windows = b.unfold(moved, window)
+    return pick(2) === 0
+      ? b.reduceMax(windows, [last + 1])
+      : b.fold(b.tanh(windows), { ...window, spatial: [n] })
+  }),
+  onAxis((x, axis, pick) => {
+    const start = b.constant(pick(3), 'int32')
+    const sizes = sized(x).map((n, i) => (i === axis ? Math.ceil(n / 2) : n))
+    const starts = sizes.map((_, i) => (i === axis ? start : b.constant(0, 'int32')))
+    const block = b.dynamicSlice(x, starts, sizes)
+    return pick(2) === 0 ? block : b.dynamicUpdate(x, b.neg(block), starts)
+  }),
   (pool, pick) => {
     const x = any(pool, pick)
     const rank = x.shape.length

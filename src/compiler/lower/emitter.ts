@@ -255,27 +255,17 @@ export class Emitter {
     return out
   }
 
-  /**
-   * The element of an array in memory at `coords` plus a data-dependent i32 `offset` along `axis`.
-   * The array may be a view of memory, as long as `axis` moves through it in equal steps.
-   */
-  indirect(node: Node, coords: readonly Affine[], axis: number, offset: Reg): Reg {
-    let source = node
-    const moving = this.space.variable('moving', shapeOf(node)[axis] as number)
-    const one: Affine = { constant: 0, terms: [{ variable: moving, coefficient: 1 }] }
-    let at: readonly Affine[] = coords.map((c, i) => (i === axis ? plus(c, one) : c))
-    while (this.around.memoryOf(source) === null && isView(source)) {
-      at = viewCoords(this.space, source, at)
-      source = source.inputs[0] as Node
+  /** The element of an array in memory at `coords` plus `scale` times a data-dependent i32 offset. */
+  indirect(node: Node, coords: readonly Affine[], offset: Reg, scale: number): Reg {
+    // An array in another shape is the same memory, row by row.
+    let home = node
+    while (this.around.memoryOf(home) === null && home.op.name === 'reshape') {
+      home = home.inputs[0] as Node
     }
-    const ref = this.around.memoryOf(source)
+    const ref = this.around.memoryOf(home)
     if (ref === null) throw new Error(`${node.op.name} is not in memory`)
-    const address = this.space.linear(at, stridesOf(shapeOf(source)))
-    const scale = address.terms.find((t) => t.variable === moving)?.coefficient ?? 0
-    const rest = { ...address, terms: address.terms.filter((t) => t.variable !== moving) }
-    const base = this.resolve(rest)
-    const loaded = this.k.gather(this.k.use(ref, 'read'), base, offset, scale)
-    return this.fromMemory(source.dtype, loaded)
+    const at = this.address(shapeOf(node), coords)
+    return this.fromMemory(node.dtype, this.k.gather(this.k.use(ref, 'read'), at, offset, scale))
   }
 }
 
@@ -338,18 +328,14 @@ const SPECIAL: Readonly<Record<string, Special>> = {
       return node.dtype === 'uint8' ? e.k.set('and', value, e.k.const('i32', 255)) : value
     }
     const at = [...coords.slice(0, axis), ZERO, ...coords.slice(axis + rank)]
-    return e.indirect(x, at, axis, safe)
+    return e.indirect(x, at, safe, stridesOf(shapeOf(x))[axis] as number)
   },
 
   dynamicSlice: (e, node, coords) => {
     const [x, ...starts] = node.inputs as [Node, ...Node[]]
     const offset = blockOffset(e, shapeOf(x), shapeOf(node), starts)
     // All axes move at once, so the array is seen as one flat axis of memory.
-    const ref = e.around.memoryOf(x)
-    if (ref === null) throw new Error('dynamicSlice of what is not in memory')
-    const at = e.address(shapeOf(x), coords)
-    const loaded = e.k.gather(e.k.use(ref, 'read'), at, offset, 1)
-    return node.dtype === 'bool' ? e.k.set('ne', loaded, e.k.const('i32', 0)) : loaded
+    return e.indirect(x, coords, offset, 1)
   },
 }
 
