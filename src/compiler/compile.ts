@@ -68,7 +68,7 @@ class PlanBuilder {
       buffers: this.planBuffers,
       commands: this.commands,
       arenaBytes: memory.bytes,
-      scratchBytes: Math.max(0, ...this.commands.map(scratchOf)),
+      scratchBytes: this.commands.reduce((most, c) => Math.max(most, scratchOf(c)), 0),
       faults,
     }
   }

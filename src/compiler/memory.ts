@@ -1,7 +1,9 @@
 // Plans memory: temporaries that are never alive in the same round may lie in the same place.
 
+import { mayShare } from './inplace.js'
 import { MEMORY_BYTES } from './kernel/interpret.js'
 import type { BufferRef } from './lower/assembly.js'
+import type { Step } from './lower/lower.js'
 import { readsOf, type Scheduled, writesOf } from './schedule.js'
 
 /** Every buffer starts on a cache line (and on a vector, whatever its width). */
@@ -19,6 +21,9 @@ export interface MemoryPlan {
 interface Life {
   readonly ref: BufferRef
   readonly bytes: number
+  /** Steps that touch the buffer in its first and in its last round. */
+  readonly first: Step[]
+  last: Step[]
   from: number
   to: number
 }
@@ -71,24 +76,58 @@ class FreeList {
   }
 }
 
+/** When each temporary is alive, and who touches it at both ends. */
+function livesOf(
+  steps: readonly Scheduled[],
+  isTemporary: (ref: BufferRef) => boolean,
+): Map<number, Life> {
+  const lives = new Map<number, Life>()
+  for (const { step, round } of steps) {
+    for (const ref of new Set([...readsOf(step), ...writesOf(step)])) {
+      if (!isTemporary(ref)) continue
+      let life = lives.get(ref.id)
+      if (life === undefined) {
+        const bytes = aligned(bytesOf(ref))
+        life = { ref, bytes, first: [], last: [], from: round, to: round }
+        lives.set(ref.id, life)
+      }
+      if (round === life.from) life.first.push(step)
+      if (round > life.to) life.last = []
+      life.last.push(step)
+      life.to = Math.max(life.to, round)
+    }
+  }
+  return lives
+}
+
+/** An operand that ends where `life` begins, in one kernel that may put the result in its place. */
+function predecessorOf(
+  life: Life,
+  lives: ReadonlyMap<number, Life>,
+  taken: ReadonlySet<Life>,
+): Life | null {
+  const [step, ...others] = life.first
+  if (step === undefined || step.op !== 'kernel' || others.length > 0) return null
+  const { kernel, args } = step.call
+  const slots = kernel.buffers.filter((b) => b.space === 'slot')
+  const to = slots.find((_, i) => args[i]?.id === life.ref.id)
+  for (let i = 0; i < slots.length; i++) {
+    const operand = lives.get((args[i] as BufferRef).id)
+    const from = slots[i] as (typeof slots)[number]
+    if (operand === undefined || operand === life || taken.has(operand)) continue
+    const ends = operand.to === life.from && operand.from < operand.to && operand.last.length === 1
+    const alike = operand.bytes === life.bytes && operand.ref.type === life.ref.type
+    if (ends && alike && to !== undefined && mayShare(kernel, from.id, to.id)) return operand
+  }
+  return null
+}
+
 /** Places every buffer that `isTemporary`, by its first and last round. */
 export function planMemory(
   steps: readonly Scheduled[],
   isTemporary: (ref: BufferRef) => boolean,
 ): MemoryPlan {
-  const lives = new Map<number, Life>()
-  for (const { step, round } of steps) {
-    for (const ref of [...readsOf(step), ...writesOf(step)]) {
-      if (!isTemporary(ref)) continue
-      const life = lives.get(ref.id)
-      if (life === undefined)
-        lives.set(ref.id, { ref, bytes: aligned(bytesOf(ref)), from: round, to: round })
-      else {
-        life.from = Math.min(life.from, round)
-        life.to = Math.max(life.to, round)
-      }
-    }
-  }
+  const lives = livesOf(steps, isTemporary)
   const rounds = steps.length === 0 ? 0 : (steps[steps.length - 1] as Scheduled).round + 1
   const starting = Array.from({ length: rounds }, (): Life[] => [])
   const ending = Array.from({ length: rounds }, (): Life[] => [])
@@ -98,13 +137,21 @@ export function planMemory(
   }
   const free = new FreeList()
   const offsets = new Map<number, number>()
+  const taken = new Set<Life>()
   for (let round = 0; round < rounds; round++) {
     // Large ones first: they are the hardest to place.
     for (const life of (starting[round] as Life[]).sort((a, b) => b.bytes - a.bytes)) {
-      offsets.set(life.ref.id, free.take(life.bytes))
+      const operand = predecessorOf(life, lives, taken)
+      if (operand === null) offsets.set(life.ref.id, free.take(life.bytes))
+      else {
+        taken.add(operand)
+        offsets.set(life.ref.id, offsets.get(operand.ref.id) as number)
+      }
     }
-    for (const life of ending[round] as Life[])
-      free.give(offsets.get(life.ref.id) as number, life.bytes)
+    for (const life of ending[round] as Life[]) {
+      // The place of an operand that was taken over is given back with the result.
+      if (!taken.has(life)) free.give(offsets.get(life.ref.id) as number, life.bytes)
+    }
   }
   return { offsets, bytes: free.end }
 }

@@ -2,7 +2,7 @@
 
 import type { Node } from '../../ir/node.js'
 import { ofVar, ZERO } from '../kernel/affine.js'
-import type { Affine } from '../kernel/ir.js'
+import type { Affine, Reg } from '../kernel/ir.js'
 import type { KernelCall } from './assembly.js'
 import { KernelAssembly } from './assembly.js'
 import { Emitter } from './emitter.js'
@@ -99,11 +99,13 @@ export function lowerMap(g: GroupLowering): KernelCall[] {
     group.members.has(n) ? places.of(n.shape as number[], 'full') : null
   const e = new Emitter(k, space, { ...g.around, placeOf })
   const store = (): void => {
-    for (const m of group.members.keys()) {
-      if (!group.stored.has(m)) continue
+    // All is read before anything is written: a result may lie where an operand does.
+    const stored = [...group.members.keys()].filter((m) => group.stored.has(m))
+    const values = stored.map((m) => e.read(m, placeOf(m) as readonly Affine[]))
+    stored.forEach((m, i) => {
       const coords = placeOf(m) as readonly Affine[]
-      e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), e.read(m, coords))
-    }
+      e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), values[i] as Reg)
+    })
   }
   const row = (): void => {
     if (vector === null) store()
