@@ -69,16 +69,28 @@ export abstract class Module {
   call(...args: unknown[]): unknown {
     running++
     try {
-      let inputs: readonly unknown[] = args
-      for (const hook of this.#preHooks ?? [])
-        inputs = (hook(this, inputs) as readonly unknown[] | undefined) ?? inputs
+      const inputs = this.#preHooks === null ? args : this.#before(args)
       let output = this.forward(...(inputs as never[]))
-      for (const hook of this.#hooks ?? []) output = hook(this, inputs, output) ?? output
+      if (this.#hooks !== null) output = this.#after(inputs, output)
       if (running === 1) keepOutputs(output)
       return output
     } finally {
       running--
     }
+  }
+
+  #before(args: readonly unknown[]): readonly unknown[] {
+    let inputs = args
+    for (const hook of this.#preHooks ?? []) {
+      inputs = (hook(this, inputs) as readonly unknown[] | undefined) ?? inputs
+    }
+    return inputs
+  }
+
+  #after(inputs: readonly unknown[], output: unknown): unknown {
+    let result = output
+    for (const hook of this.#hooks ?? []) result = hook(this, inputs, result) ?? result
+    return result
   }
 
   /** @internal See `MEMBERS`. */

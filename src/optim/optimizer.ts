@@ -9,8 +9,10 @@ import { flushPending } from '../runtime/flush.js'
 import { modes, withGrad } from '../runtime/modes.js'
 import { recorded } from '../runtime/record.js'
 import { HostScalar, slotNode } from '../runtime/value.js'
-import { enableGrad, gradients } from '../tensor/autograd.js'
+import { enableGrad } from '../tensor/autograd.js'
+import { seedOf } from '../tensor/backward.js'
 import { tensor } from '../tensor/create.js'
+import { differentiate } from '../tensor/differentiate.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { Variable } from '../tensor/variable.js'
 import { type OptimizerState, readState, writeState } from './state.js'
@@ -154,10 +156,14 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
    * @param variables Default: the optimizer's parameters.
    */
   minimize(loss: Tensor | (() => Tensor), variables?: readonly Variable[]): Tensor {
-    const value = typeof loss === 'function' ? enableGrad(loss) : loss
+    const where = `${this.name}.minimize`
+    const isOwn = typeof loss === 'function'
+    const value = isOwn ? enableGrad(loss) : loss
     const by = variables ?? this.paramGroups.flatMap((g) => g.params)
-    if (by.length === 0) throw new ValueError(`${this.name}.minimize`, 'variables', 'none')
-    this.applyGradients(gradients(value, by), by)
+    if (by.length === 0) throw new ValueError(where, 'variables', 'none')
+    const seeds = [seedOf(where, value.node, undefined)]
+    const frees = isOwn ? 'yes' : 'no'
+    this.applyGradients(differentiate(where, { roots: [value.node], seeds, by, frees }), by)
     return value
   }
 
@@ -237,16 +243,22 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
     const sharing = new Map<Variable | undefined, Slots[]>()
     for (const p of active) {
       const slots = this.slotsOf(p)
-      sharing.set(slots.step, [...(sharing.get(slots.step) ?? []), slots])
+      const members = sharing.get(slots.step)
+      if (members === undefined) sharing.set(slots.step, [slots])
+      else members.push(slots)
     }
-    const all = [...this.state.values()]
     for (const [counter, members] of sharing) {
-      const alone =
-        counter !== undefined && all.every((s) => s.step !== counter || members.includes(s))
+      const alone = counter !== undefined && this.sharers(counter) === members.length
       const own = alone ? counter : stepCounter(counter)
       for (const slots of members) slots.step = own
       own.replace(recorded(add(own.node, fullLike(own.node, 1))))
     }
+  }
+
+  private sharers(counter: Variable): number {
+    let count = 0
+    for (const slots of this.state.values()) if (slots.step === counter) count++
+    return count
   }
 }
 
