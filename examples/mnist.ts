@@ -38,23 +38,35 @@ class Net extends nn.Module {
   }
 }
 
-const flags = parseArgs({
-  options: {
-    epochs: { type: 'string', default: '3' },
-    limit: { type: 'string', default: '60000' },
-    'batch-size': { type: 'string', default: '64' },
-    seed: { type: 'string', default: '0' },
-    device: { type: 'string' },
-    out: { type: 'string', default: path.join(tmpdir(), 'tessera') },
-  },
-}).values
+/** Says what is wrong with the command line, and ends. */
+function refuse(message: string): never {
+  console.error(`mnist: ${message}`)
+  process.exit(2)
+}
+
+function readFlags() {
+  try {
+    return parseArgs({
+      options: {
+        epochs: { type: 'string', default: '3' },
+        limit: { type: 'string', default: '60000' },
+        'batch-size': { type: 'string', default: '64' },
+        seed: { type: 'string', default: '0' },
+        device: { type: 'string' },
+        out: { type: 'string', default: path.join(tmpdir(), 'tessera') },
+      },
+    }).values
+  } catch (error) {
+    return refuse((error as Error).message)
+  }
+}
+const flags = readFlags()
 
 /** A flag that is a whole number. */
 function whole(name: 'epochs' | 'limit' | 'batch-size' | 'seed', least: number): number {
   const value = Number(flags[name])
   if (Number.isInteger(value) && value >= least) return value
-  console.error(`mnist: Expected --${name} of at least ${least}. Received ${flags[name]}.`)
-  process.exit(2)
+  return refuse(`Expected --${name} of at least ${least}. Received ${flags[name]}.`)
 }
 
 const epochs = whole('epochs', 1)
@@ -119,7 +131,7 @@ for (let epoch = 1; epoch <= epochs && !interrupted; epoch++) {
     seen += count
     progress.update(seen, status)
   }
-  progress.finish(seen, status())
+  if (seen > 0) progress.finish(seen, status())
   schedule.step()
 }
 const seconds = (performance.now() - started) / 1000

@@ -315,6 +315,9 @@ describe.skipIf(python === null)('PyTorch agrees', () => {
       for (const [name, value] of Object.entries(net.stateDict())) {
         expectClose(value, theirs[name]!, tolerance, name)
       }
+      const taken = new Digits(runs[i]!.kind)
+      taken.loadStateDict(theirs)
+      expectClose(taken.call(x.at(0)), net.call(x.at(0)), 10 * tolerance, 'output')
     })
   })
 })
