@@ -127,10 +127,20 @@ class Collector implements Collected {
       return coords === null || group.isSmooth(n, coords)
     }
     if (placement.notes.isFree(n)) {
-      this.inPlace.add(n)
+      this.everywhere(n)
       return true
     }
     return this.materialise.has(n) || this.pending(n, coords)
+  }
+
+  /** What is free is computed where it is used, with all that it is made of: none of it is a member. */
+  private everywhere(node: Node): void {
+    const cone = new Set([node])
+    for (const n of cone) {
+      if (this.placement.groupOf.get(n) === this.self) this.ok = false
+      this.inPlace.add(n)
+      for (const x of n.inputs) cone.add(x)
+    }
   }
 
   private pending(n: Node, coords: readonly Affine[] | null): boolean {
