@@ -1,6 +1,6 @@
 // The node: the one representation of computation, from a user's call down to a plan.
 
-import type { DType } from '../base/dtype.js'
+import { type DType, isFloat } from '../base/dtype.js'
 import { GradientError, TraceError } from '../base/errors.js'
 import type { Shape } from '../base/shape.js'
 import type { Attrs, Op } from './op.js'
@@ -56,6 +56,8 @@ export class Node implements TensorType {
   exposed = false
   /** Exposed, and wanted whatever its size: a module call returned it. */
   kept = false
+  /** How often this value was computed and not stored. */
+  computed = 0
   /** Whether a backward pass has used this node up: no second one may go through it. */
   spent = false
   /** The number of the static graph this node belongs to, as everything made from it does; 0 for none. */
@@ -101,7 +103,13 @@ export function apply<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attrs
     if (x.value === null && x.depth >= depth) depth = x.depth + 1
   }
   node.depth = depth
+  if (node.needsGrad && !carriesFloats(node)) node.needsGrad = false
   return node
+}
+
+/** Whether any result is of a float dtype: nothing else has a gradient. */
+export function carriesFloats(node: Node): boolean {
+  return node.outputs === null ? isFloat(node.dtype) : node.outputs.some((t) => isFloat(t.dtype))
 }
 
 /** What is made from a graph's nodes belongs to the graph. */

@@ -3,9 +3,10 @@
 import type { Executable } from '../backends/device.js'
 import type { Storage } from '../backends/storage.js'
 import { DTYPES } from '../base/dtype.js'
-import { TraceError } from '../base/errors.js'
+import { GradientError, TraceError } from '../base/errors.js'
 import { type StaticShape, sizeOf } from '../base/shape.js'
 import { type Node, nextTraversal } from '../ir/node.js'
+import type { GradOfAttrs } from '../transforms/gradof.js'
 import { PlanCache } from './cache.js'
 import { currentDevice } from './devices.js'
 import { instantiate } from './instantiate.js'
@@ -117,9 +118,15 @@ function keepers(into: Node[]): void {
   for (let i = 0; i < order.length; i++) {
     const node = order[i] as Node
     if (!node.exposed || roles[i] !== Role.Computed || node.outputs !== null) continue
-    if (node.kept || bytesOf(node) <= KEEP_BYTES) into.push(node)
+    if (node.kept || bytesOf(node) <= KEEP_BYTES || isComputedAgain(node)) into.push(node)
   }
 }
+
+/**
+ * What is computed again and again is stored in the end, or a loop that builds on it would take longer
+ * each time. A backward pass computes what a look at the loss has computed before, and that is all.
+ */
+const isComputedAgain = (node: Node): boolean => node.computed++ >= (node.needsGrad ? 2 : 1)
 
 const bytesOf = (node: Node): number => sizeOf(node.shape as StaticShape) * DTYPES[node.dtype].bytes
 
@@ -191,6 +198,7 @@ function flush(wanted: Node[]): void {
       collect(node, found.mark, true)
     }
   }
+  if (found.differentiates || before !== null) refuseUsedUp()
   const kept: Node[] = []
   keepers(kept)
   const outputs = roots.concat(kept)
@@ -270,6 +278,27 @@ function spend(gradNode: Node): void {
   }
 }
 
+/** A gradient that was recorded, and whose graph another backward pass has used up since, is an error. */
+function refuseUsedUp(): void {
+  if (!order.some((node) => node.spent)) return
+  for (let i = 0; i < order.length; i++) {
+    const node = order[i] as Node
+    if (node.op.name !== 'gradOf' || roles[i] !== Role.Computed) continue
+    const { roots } = node.attrs as GradOfAttrs
+    const todo = new Set(node.inputs.slice(0, roots))
+    for (const below of todo) {
+      if (below.spent) {
+        throw new GradientError(
+          'backward',
+          'gradients that are read before another backward pass goes through their graph',
+          'a graph that was used up (pass { retainGraph: true } to that pass)',
+        )
+      }
+      for (const input of below.inputs) if (input.spent || input.needsGrad) todo.add(input)
+    }
+  }
+}
+
 const needsGradient = (node: Node): boolean => node.needsGrad
 
 /** A stored value drops what it was made from, unless a gradient may still need it. */
@@ -278,7 +307,11 @@ function release(): void {
     const node = order[i] as Node
     if (node.inputs.length > 0) {
       const passes = node.needsGrad && node.inputs.some(needsGradient)
-      if (!node.source) node.needsGrad = passes
+      if (node.needsGrad && !passes && !node.source) {
+        // What it was made from has been used up, and so is it.
+        node.needsGrad = false
+        node.spent = true
+      }
       if (node.value !== null && !passes) node.release()
     }
     order[i] = undefined as never

@@ -1,7 +1,7 @@
 // From the nodes of a flush to a program: a copy of the graph that holds no values, expanded to primitives.
 
 import { stopGradient } from '../ir/build.js'
-import { Node, topological } from '../ir/node.js'
+import { carriesFloats, Node, topological } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'
 import type { Program } from '../ir/program.js'
 import { expandComposites } from '../transforms/expand.js'
@@ -35,7 +35,7 @@ export function instantiate(
       copy = parameter(node.shape, node.dtype)
       inputs.push(copy)
     } else {
-      const blocked = !node.needsGrad && node.op.name !== 'gradOf'
+      const blocked = !node.needsGrad && node.op.name !== 'gradOf' && carriesFloats(node)
       const args = (madeFrom[i] as readonly Node[]).map((x) => {
         const input = copyOf(x)
         // Recorded without gradients (noGrad) on something that has them: nothing may flow back here.

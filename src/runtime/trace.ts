@@ -63,8 +63,12 @@ export class Trace {
     return [...this.gradsBefore.keys()] as GradientOwner<G>[]
   }
 
-  /** Puts gradients back as they were. Call it when the trace is over. */
+  /**
+   * Puts gradients back as they were, and forgets them: guards may keep a trace alive, and a gradient the
+   * plan that was to compute it. Call it when the trace is over.
+   */
   restoreGradients(): void {
     for (const [owner, before] of this.gradsBefore) owner.grad = before
+    this.gradsBefore.clear()
   }
 }

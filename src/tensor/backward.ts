@@ -4,11 +4,12 @@ import { GradientError, ShapeError, TraceError } from '../base/errors.js'
 import { formatShape, shapeEqual, sizeOf } from '../base/shape.js'
 import { output } from '../ir/build.js'
 import { type Node, nextTraversal } from '../ir/node.js'
-import { pendingBackward, realize, setPendingBackward } from '../runtime/flush.js'
+import { setPendingBackward } from '../runtime/flush.js'
 import { modes } from '../runtime/modes.js'
 import { recorded } from '../runtime/record.js'
 import { gradOf } from '../transforms/gradof.js'
 import { expose } from './core.js'
+import { settleBackward, usedUp } from './differentiate.js'
 import type { Tensor } from './tensor.js'
 
 export interface BackwardOptions {
@@ -41,14 +42,6 @@ function gradientLeaves(where: string, root: Node): Node[] {
     }
   }
   return leaves
-}
-
-const usedUp = (where: string): never => {
-  throw new GradientError(
-    where,
-    'a graph no backward pass has gone through (pass { retainGraph: true } to the first one)',
-    'a graph that was used up',
-  )
 }
 
 /** The node a backward pass starts from; `null` stands for 1. */
@@ -89,6 +82,7 @@ export function backward(root: Tensor, options: BackwardOptions = {}): void {
       'a tensor of a graph',
     )
   }
+  settleBackward()
   if (node.spent) usedUp('backward')
   if (!node.needsGrad) {
     throw new GradientError(
@@ -98,11 +92,6 @@ export function backward(root: Tensor, options: BackwardOptions = {}): void {
     )
   }
   const seed = seedOf('backward', node, options.gradient)
-  if (modes.trace === null) {
-    // One backward pass is pending at a time: accumulation over many batches stays bounded.
-    const before = pendingBackward()
-    if (before !== null) realize(before.results())
-  }
   const leaves = gradientLeaves('backward', node)
   const all = gradOf(node, leaves, seed)
   if (options.createGraph !== true) all.needsGrad = false
