@@ -38,7 +38,7 @@ const BUDGET = 1 << 30
 /** Results beyond this many bytes make us look which of them are dead. */
 const SWEEP = 256 << 20
 /** Inputs that were used once only get this much, so that a stream of batches stays in the cache. */
-const ONCE_BUDGET = 32 << 20
+const ONCE_BUDGET = 8 << 20
 /** Host arrays up to this size share buffers. */
 const SLAB_PIECE = 2048
 const SLAB = 32768
