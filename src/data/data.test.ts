@@ -67,6 +67,16 @@ describe('TensorDataset', () => {
       'TensorDataset.get: Expected an index in [-10, 9]. Received 10.',
     )
     expect(() => numbers().batch([0, 0.5])).toThrow(IndexError)
+    const pairs = new TensorDataset(
+      tensor([
+        [1, 2],
+        [3, 4],
+      ]),
+    )
+    expect(pairs.batch([-1, 0])[0]!.array()).toEqual([
+      [3, 4],
+      [1, 2],
+    ])
   })
 })
 

@@ -54,8 +54,8 @@ export class TensorDataset<T extends readonly Tensor[] = Tensor[]> implements Da
   }
 
   batch(indices: readonly number[]): T {
-    for (const i of indices) checkIndex('TensorDataset.batch', i, this.length)
-    return this.tensors.map((t) => gatherRows(t, indices)) as unknown as T
+    const at = indices.map((i) => checkIndex('TensorDataset.batch', i, this.length))
+    return this.tensors.map((t) => gatherRows(t, at)) as unknown as T
   }
 
   /** Shape of an example's parts. */
