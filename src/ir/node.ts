@@ -58,7 +58,7 @@ export class Node implements TensorType {
   kept = false
   /** How often this value was computed and not stored. */
   computed = 0
-  /** Whether a backward pass has used this node up: no second one may go through it. */
+  /** Whether a backward pass has used this node, or one below, up: no second one may go through it. */
   spent = false
   /** The number of the static graph this node belongs to, as everything made from it does; 0 for none. */
   graph = 0
@@ -99,11 +99,15 @@ export function apply<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attrs
   for (let i = 0; i < inputs.length; i++) {
     const x = inputs[i] as Node
     if (x.needsGrad) node.needsGrad = true
+    if (x.spent) node.spent = true
     if (x.graph !== 0) joinGraph(node, x.graph)
     if (x.value === null && x.depth >= depth) depth = x.depth + 1
   }
   node.depth = depth
-  if (node.needsGrad && !carriesFloats(node)) node.needsGrad = false
+  if ((node.needsGrad || node.spent) && !carriesFloats(node)) {
+    node.needsGrad = false
+    node.spent = false
+  }
   return node
 }
 

@@ -2,6 +2,7 @@
 
 import type { Executable } from '../backends/device.js'
 import { writer } from './key.js'
+import { disposeStep } from './snapshot.js'
 
 interface Entry {
   readonly key: Int32Array
@@ -63,6 +64,6 @@ export class PlanCache {
       this.byHash.set(e.hash, e)
     }
     this.size = kept.length
-    for (const e of gone) e.executable.dispose()
+    for (const e of gone) disposeStep(e.executable)
   }
 }

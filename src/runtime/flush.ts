@@ -1,7 +1,6 @@
 // The flush: pending nodes become a plan, the plan runs, and values land where they belong.
 
 import type { Executable } from '../backends/device.js'
-import type { Storage } from '../backends/storage.js'
 import { DTYPES } from '../base/dtype.js'
 import { GradientError, TraceError } from '../base/errors.js'
 import { type StaticShape, sizeOf } from '../base/shape.js'
@@ -14,7 +13,8 @@ import { beginKey, Role, writeNode, writeRoots, writer } from './key.js'
 import { modes } from './modes.js'
 import { planFound, planMissed } from './sites.js'
 import { deferResults } from './snapshot.js'
-import { type Cell, CellRead, type LeafValue, resolve } from './value.js'
+import { runUpdating } from './update.js'
+import { type Binding, type Cell, CellRead, type LeafValue, resolve } from './value.js'
 
 /** Values a user may look at and that are at most this large are kept by every flush. */
 const KEEP_BYTES = 16 * 1024
@@ -160,7 +160,9 @@ export function realize(requested: readonly Node[]): void {
   try {
     flush(wanted)
   } catch (error) {
-    abandon()
+    // What could not be computed may have nothing to do with the assignments: these are tried alone.
+    if (wanted.length > 0 && (sinks.size > 0 || backward !== null)) settleAlone()
+    else abandon()
     throw error
   }
 }
@@ -169,6 +171,15 @@ export function realize(requested: readonly Node[]): void {
 export function flushPending(): void {
   if (backward !== null) realize(backward.results())
   else if (sinks.size > 0) realize([])
+}
+
+/** Runs the pending assignments and gradients without anything else, or drops them. */
+function settleAlone(): void {
+  try {
+    flush([])
+  } catch {
+    abandon()
+  }
 }
 
 /** After a failure: assignments are dropped, variables keep the values they had. */
@@ -204,30 +215,20 @@ function flush(wanted: Node[]): void {
   const outputs = roots.concat(kept)
 
   const executable = lookup(outputs)
-  const inputs: (Storage | number)[] = []
-  const read = new Set<Storage>()
+  const inputs: Binding[] = []
   for (let i = 0; i < order.length; i++) {
-    if (roles[i] === Role.Computed) continue
-    const bound = resolve((order[i] as Node).value as LeafValue)
-    inputs.push(bound)
-    if (typeof bound !== 'number' && bound.pinned) read.add(bound)
+    if (roles[i] !== Role.Computed) inputs.push(resolve((order[i] as Node).value as LeafValue))
   }
-  const targets: (Storage | null)[] = new Array(outputs.length).fill(null)
-  for (let j = 0; j < settled.length; j++) {
-    const target = (settled[j] as Sink).cell.target()
-    // A tensor that still looks back at the previous value keeps it from being overwritten.
-    targets[wanted.length + j] = read.has(target) ? null : target
-  }
-  const stored = executable.run(inputs, targets)
+  const first = wanted.length
+  const cells = settled.map((sink) => sink.cell)
+  const stored = runUpdating(executable, inputs, outputs.length, first, cells)
 
   sinks.clear()
   for (let j = 0; j < outputs.length; j++) {
-    const isSink = j >= wanted.length && j < wanted.length + settled.length
+    const isSink = j >= first && j < first + settled.length
     if (!isSink) (outputs[j] as Node).value = stored[j]
   }
-  for (let j = 0; j < settled.length; j++) {
-    const sink = settled[j] as Sink
-    sink.cell.advance(stored[wanted.length + j] as Storage)
+  for (const sink of settled) {
     const node = sink.pending
     if (node.value === null) node.value = new CellRead(sink.cell, sink.cell.version)
     sink.settle(true)

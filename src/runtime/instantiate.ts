@@ -18,8 +18,6 @@ export function instantiate(
   order: readonly Node[],
   roles: readonly Role[],
   outputs: readonly Node[],
-  /** What each node was made from; nodes that have a value may have forgotten it. */
-  madeFrom: readonly (readonly Node[])[] = order.map((node) => node.inputs),
 ): Program {
   const place = new Map<Node, number>()
   for (const [i, node] of order.entries()) place.set(node, i)
@@ -36,7 +34,7 @@ export function instantiate(
       inputs.push(copy)
     } else {
       const blocked = !node.needsGrad && node.op.name !== 'gradOf' && carriesFloats(node)
-      const args = (madeFrom[i] as readonly Node[]).map((x) => {
+      const args = node.inputs.map((x) => {
         const input = copyOf(x)
         // Recorded without gradients (noGrad) on something that has them: nothing may flow back here.
         return blocked && x.needsGrad ? stopGradient(input) : input

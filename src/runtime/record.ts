@@ -17,7 +17,10 @@ export function record<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attr
 
 /** Puts a node that was just made under the current modes. */
 export function recorded(node: Node): Node {
-  if (!modes.gradEnabled) node.needsGrad = false
+  if (!modes.gradEnabled) {
+    node.needsGrad = false
+    node.spent = false
+  }
   if (node.graph !== 0) return inGraph(node)
   if (capturing()) locate(node, captureSite(recorded))
   if (modes.trace !== null) return node

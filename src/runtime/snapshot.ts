@@ -25,12 +25,29 @@ export function checkVersions(inputs: readonly Binding[], versions: readonly num
 export const versionsOf = (inputs: readonly Binding[]): number[] =>
   inputs.map((x) => (typeof x === 'number' ? 0 : x.version))
 
-/** Plans for the gradients of a step, found by the plan of the step. */
-const plans = new WeakMap<Executable, Executable>()
+/** An executable that is built when it is first run, and again after it was disposed of. */
+export function lazily(build: () => Executable): Executable {
+  let built: Executable | null = null
+  return {
+    run: (inputs, targets) => {
+      built ??= build()
+      return built.run(inputs, targets)
+    },
+    dispose: () => {
+      built?.dispose()
+      built = null
+    },
+    describe: () => built?.describe() ?? 'not built',
+  }
+}
+
+/** For the plan of a step, plans for values it did not store, by the numbers of their nodes. */
+const plans = new WeakMap<Executable, Map<string, Executable>>()
 
 /**
  * Gives `results`, which were part of a plan that has run but were not stored, values that are computed
- * if somebody reads one: most steps' gradients nobody does, and large ones are not worth storing.
+ * if somebody reads one: most steps' gradients nobody does, and large ones are not worth storing. To be
+ * called before the graph is used up.
  */
 export function deferResults(
   results: readonly Node[],
@@ -38,18 +55,15 @@ export function deferResults(
   inputs: readonly Binding[],
   step: Executable,
 ): void {
-  const order = graph.order.slice()
-  const roles = graph.roles.slice(0, order.length)
-  const madeFrom = order.map((node) => node.inputs)
+  const known = plans.get(step) ?? new Map<string, Executable>()
+  plans.set(step, known)
+  const key = results.map((node) => node.index).join()
+  const plan = known.get(key) ?? planFor(results, graph)
+  known.set(key, plan)
   const versions = versionsOf(inputs)
   let computed: Storage[] | null = null
   const compute = (): Storage[] => {
     checkVersions(inputs, versions)
-    let plan = plans.get(step)
-    if (plan === undefined) {
-      plan = currentDevice().build(instantiate(order, roles, results, madeFrom))
-      plans.set(step, plan)
-    }
     return plan.run(inputs, new Array(results.length).fill(null))
   }
   results.forEach((node, i) => {
@@ -58,4 +72,19 @@ export function deferResults(
       return computed[i] as Storage
     })
   })
+}
+
+/** The graph is copied now: nodes forget what they were made from, and that gradients pass through. */
+function planFor(
+  results: readonly Node[],
+  { order, roles }: { readonly order: readonly Node[]; readonly roles: readonly Role[] },
+): Executable {
+  const program = instantiate(order, roles, results)
+  return lazily(() => currentDevice().build(program))
+}
+
+/** Disposes of a step's plan and of the plans that look back at it. */
+export function disposeStep(step: Executable): void {
+  for (const plan of plans.get(step)?.values() ?? []) plan.dispose()
+  step.dispose()
 }

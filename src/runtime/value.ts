@@ -46,6 +46,12 @@ export class Cell {
     written.version++
     this.version++
   }
+
+  /** Gives `target()` up: an update that failed may have written part of it. */
+  spoil(): void {
+    if (this.back !== null) this.back.version++
+    this.back = null
+  }
 }
 
 /** The contents of a cell at one version. */

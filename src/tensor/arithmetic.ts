@@ -4,7 +4,7 @@ import { type DType, isFloat, promote } from '../base/dtype.js'
 import { broadcastShapes } from '../base/shape.js'
 import * as b from '../ir/build.js'
 import type { Node } from '../ir/node.js'
-import { expose, requireKind, TensorCore } from './core.js'
+import { detached, expose, requireKind, TensorCore } from './core.js'
 import { asFloat, meet, type Operand, operandNode } from './operand.js'
 import type { Tensor } from './tensor.js'
 
@@ -308,9 +308,7 @@ export abstract class ArithmeticTensor extends TensorCore {
 
   /** The value without a gradient path. Mirrors `torch.detach`. */
   detach(): Tensor {
-    const node = b.stopGradient(this.node)
-    node.needsGrad = false
-    return expose(node)
+    return expose(detached(this.node))
   }
 }
 

@@ -10,7 +10,7 @@ import { OPS } from '../ir/op.js'
 import { modes, withGrad } from '../runtime/modes.js'
 import { recorded } from '../runtime/record.js'
 import { seedOf } from './backward.js'
-import { expose } from './core.js'
+import { detached, expose } from './core.js'
 import { differentiate, requireFloat, usedUp } from './differentiate.js'
 import { Tensor } from './tensor.js'
 import type { Variable } from './variable.js'
@@ -31,7 +31,8 @@ function alias(x: Tensor): Tensor {
   if (!isFloat(x.dtype)) {
     throw new GradientError('grad', 'arguments of a float dtype', x.dtype)
   }
-  const node = apply(OPS.get('reshape') as never, [x.node], { shape: x.shape } as never)
+  const from = x.node.spent ? detached(x.node) : x.node
+  const node = apply(OPS.get('reshape') as never, [from], { shape: x.shape } as never)
   recorded(node)
   node.needsGrad = true
   node.source = true

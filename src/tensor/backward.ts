@@ -88,7 +88,7 @@ export function backward(root: Tensor, options: BackwardOptions = {}): void {
     throw new GradientError(
       'backward',
       'a tensor that depends on a variable with requiresGrad',
-      'one that does not (it was made under noGrad, detached, or from constants)',
+      'one that does not (it was detached, or made under noGrad, from constants or by a compiled function)',
     )
   }
   const seed = seedOf('backward', node, options.gradient)

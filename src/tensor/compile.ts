@@ -13,8 +13,9 @@ import { instantiate } from '../runtime/instantiate.js'
 import { Role } from '../runtime/key.js'
 import { modes } from '../runtime/modes.js'
 import { takeDraws } from '../runtime/random.js'
-import { checkVersions, versionsOf } from '../runtime/snapshot.js'
+import { checkVersions, lazily, versionsOf } from '../runtime/snapshot.js'
 import { Trace, type TracedState } from '../runtime/trace.js'
+import { runUpdating } from '../runtime/update.js'
 import {
   type Binding,
   type Cell,
@@ -55,6 +56,8 @@ class Slot {
   constructor(
     readonly at: number,
     readonly shape: StaticShape,
+    /** Whether gradients flowed to it in the trace: the calls have none, and say so if asked. */
+    readonly differentiable = false,
   ) {}
 }
 
@@ -83,11 +86,14 @@ const CAPACITY = 32
  * functions with effects: assignments to variables, optimizer steps and random draws happen in each
  * call.
  *
- * Arguments may be tensors, trees of tensors, and other values; those others, and module modes such as
- * `train()`, are part of what a trace is made for. Tensors the function captures keep the value they
- * have at the first call; variables are read anew each time.
+ * Arguments may be tensors, trees of tensors, and other values; those others, and modes such as
+ * `train()` and `requiresGrad`, are part of what a trace is made for. Tensors the function captures keep
+ * the value they have at the first call; variables are read anew each time.
  *
- * Throws `TraceError` when the function reads a value, or makes variables in a trace after the first.
+ * Gradients are for the inside: call `backward()`, or `grad(fn)`, within the function. No gradient
+ * passes through a call from outside, and a backward pass that would have to is a `GradientError`.
+ *
+ * @throws TraceError when the function reads a value, or makes variables in a trace after the first.
  */
 export function compile<A extends unknown[], R>(fn: (...args: A) => R): CompiledFunction<A, R> {
   const traces: Traced[] = []
@@ -205,12 +211,15 @@ function trace<A extends unknown[], R>(
     return { owner, slot: new Slot(list.length - 1, node.shape as StaticShape), deferred }
   })
   settleCaptured([...roots, ...deferredRoots], state)
+  guardGradients([...roots, ...deferredRoots], state)
   const { program, sources } = programOf(roots)
   return {
     executable: currentDevice().build(program),
     sources,
     results: mapTree(r.result, (x) =>
-      x instanceof Tensor ? new Slot(r.tensors.indexOf(x), x.shape as StaticShape) : x,
+      x instanceof Tensor
+        ? new Slot(r.tensors.indexOf(x), x.shape as StaticShape, x.node.needsGrad)
+        : x,
     ),
     resultCount: r.tensors.length,
     outputCount: roots.length,
@@ -242,6 +251,15 @@ function settleCaptured(roots: readonly Node[], trace: Trace): void {
     (n) => n.value === null && outside(n) && n.inputs.length > 0,
   )
   if (pending.length > 0) realize(pending)
+}
+
+/** Which variables collect gradients is part of what was traced: freezing one asks for a new trace. */
+function guardGradients(roots: readonly Node[], trace: Trace): void {
+  for (const { owner } of topological(roots, (n) => n.value !== null)) {
+    if (owner instanceof Tensor) {
+      trace.guards.push({ read: () => owner.requiresGrad, value: owner.requiresGrad })
+    }
+  }
 }
 
 /** Gradients of one trace that are computed when somebody reads one, all together. */
@@ -279,19 +297,6 @@ class DeferredGradients {
   }
 }
 
-/** An executable that is built when it is first run. */
-function lazily(build: () => Executable): Executable {
-  let built: Executable | null = null
-  return {
-    run: (inputs, targets) => {
-      built ??= build()
-      return built.run(inputs, targets)
-    },
-    dispose: () => built?.dispose(),
-    describe: () => built?.describe() ?? 'not built',
-  }
-}
-
 function bind(source: LeafValue, leaves: readonly unknown[], firstDraw: number): Binding {
   if (source instanceof CellRead) return source.cell.front
   if (source instanceof TraceInput) {
@@ -312,18 +317,9 @@ function replay(t: Traced, leaves: readonly unknown[]): unknown {
   }
   const gradientAt = t.deferred?.at(leaves, firstDraw)
   const { effects } = t
-  const first = t.resultCount
-  const targets: (Storage | null)[] = new Array(t.outputCount).fill(null)
-  for (let j = 0; j < effects.length; j++) {
-    const target = (effects[j] as TracedState).cell.target()
-    targets[first + j] = inputs.includes(target) ? null : target
-  }
-  const stored = t.executable.run(inputs, targets)
-  for (let j = 0; j < effects.length; j++) {
-    const effect = effects[j] as TracedState
-    effect.cell.advance(stored[first + j] as Storage)
-    effect.refresh()
-  }
+  const cells = effects.map((e) => e.cell)
+  const stored = runUpdating(t.executable, inputs, t.outputCount, t.resultCount, cells)
+  for (const effect of effects) effect.refresh()
   for (const { owner, slot, deferred } of t.gradients) {
     if (slot === null) owner.grad = null
     else if (!deferred) owner.grad = tensorOf(stored[slot.at] as Storage, slot.shape)
@@ -333,9 +329,12 @@ function replay(t: Traced, leaves: readonly unknown[]): unknown {
       owner.grad = wrap(node)
     }
   }
-  return mapTree(t.results, (x) =>
-    x instanceof Slot ? tensorOf(stored[x.at] as Storage, x.shape) : x,
-  )
+  return mapTree(t.results, (x) => {
+    if (!(x instanceof Slot)) return x
+    const result = tensorOf(stored[x.at] as Storage, x.shape)
+    result.node.spent = x.differentiable
+    return result
+  })
 }
 
 const tensorOf = (storage: Storage, shape: StaticShape): Tensor => wrap(storedNode(storage, shape))

@@ -11,6 +11,7 @@ import {
   sizeOf,
   staticShape,
 } from '../base/shape.js'
+import { stopGradient } from '../ir/build.js'
 import type { Node, TensorType } from '../ir/node.js'
 import type { Attrs, Op } from '../ir/op.js'
 import { parameter } from '../ir/primitives/source.js'
@@ -43,6 +44,14 @@ export function call<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attrs:
 
 /** Hands a user the result of node builders (several primitives behind one call). */
 export const expose = (node: Node): Tensor => wrap(recorded(node))
+
+/** The value of a node without what it was made from, as far as gradients go. */
+export function detached(node: Node): Node {
+  const out = stopGradient(node)
+  out.needsGrad = false
+  out.spent = false
+  return out
+}
 
 const customInspect = Symbol.for('nodejs.util.inspect.custom')
 

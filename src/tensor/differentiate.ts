@@ -11,12 +11,12 @@ import { gradOf } from '../transforms/gradof.js'
 import { expose } from './core.js'
 import type { Tensor } from './tensor.js'
 
-/** Fails for what a backward pass has gone through already. */
+/** Fails for what a backward pass has gone through already, and for results of compiled functions. */
 export function usedUp(where: string): never {
   throw new GradientError(
     where,
     'a graph no backward pass has gone through (pass { retainGraph: true } to the first one)',
-    'a graph that was used up',
+    'a graph that was used up, or the result of a compiled function (detach() it to have a constant)',
   )
 }
 

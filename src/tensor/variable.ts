@@ -11,6 +11,7 @@ import { addSink, dropSink, realize, type Sink } from '../runtime/flush.js'
 import { modes } from '../runtime/modes.js'
 import { recorded } from '../runtime/record.js'
 import { Cell, cellNode } from '../runtime/value.js'
+import { detached } from './core.js'
 import { asTensor, type TensorLike } from './create.js'
 import { type Operand, operandNode } from './operand.js'
 import { Tensor } from './tensor.js'
@@ -159,7 +160,8 @@ export class Variable extends Tensor {
 
   /** An own node for a pending value, at which gradients arrive as they do at a leaf. */
   private collecting(next: Node): Node {
-    const own = recorded(apply(reshapeOp(), [next], { shape: next.shape }))
+    const value = next.spent ? detached(next) : next
+    const own = recorded(apply(reshapeOp(), [value], { shape: next.shape }))
     own.needsGrad = true
     own.source = true
     own.owner = this

@@ -1,0 +1,38 @@
+// Running a plan that gives cells their next values.
+
+import type { Executable } from '../backends/device.js'
+import type { Storage } from '../backends/storage.js'
+import type { Binding, Cell } from './value.js'
+
+/**
+ * Runs a plan whose outputs from `first` on are the next values of `cells`, and moves these on. If it
+ * fails, every cell keeps its value.
+ *
+ * @param count How many outputs the plan has.
+ */
+export function runUpdating(
+  executable: Executable,
+  inputs: readonly Binding[],
+  count: number,
+  first: number,
+  cells: readonly Cell[],
+): Storage[] {
+  const read = new Set(inputs)
+  const targets: (Storage | null)[] = new Array(count).fill(null)
+  for (let j = 0; j < cells.length; j++) {
+    const target = (cells[j] as Cell).target()
+    // A tensor that still looks back at the previous value keeps it from being overwritten.
+    targets[first + j] = read.has(target) ? null : target
+  }
+  let stored: Storage[]
+  try {
+    stored = executable.run(inputs, targets)
+  } catch (error) {
+    for (let j = 0; j < cells.length; j++) {
+      if (targets[first + j] !== null) (cells[j] as Cell).spoil()
+    }
+    throw error
+  }
+  for (let j = 0; j < cells.length; j++) (cells[j] as Cell).advance(stored[first + j] as Storage)
+  return stored
+}
