@@ -233,7 +233,7 @@ export abstract class GraphOps extends GraphCore {
   sparseSoftmaxCrossEntropyWithLogits({ labels, logits, name }: CrossEntropyOptions): Tensor {
     const [y, x] = [this.tensor(labels), this.tensor(logits)]
     return this.call('SparseSoftmaxCrossEntropyWithLogits', name, () => {
-      const picked = x.logSoftmax(-1).takeAlongAxis(y.cast('int32').unsqueeze(-1), -1)
+      const picked = x.logSoftmax(-1).takeAlongAxis(y.unsqueeze(-1), -1)
       return picked.squeeze(-1).neg()
     })
   }

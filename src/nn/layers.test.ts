@@ -248,6 +248,9 @@ describe('Embedding', () => {
       [0, 0],
     ])
     expect(() => new nn.Embedding(4, 2, { paddingIdx: 4 })).toThrow(IndexError)
+    expect(() => layer.call(tensor([0.5]))).toThrow(
+      'embedding: Expected indices of an integer dtype. Received float32.',
+    )
   })
 
   test('an index out of range is an error', () => {

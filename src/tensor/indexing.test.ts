@@ -137,6 +137,17 @@ describe('at: index tensors', () => {
     )
   })
 
+  test('of 64 bits are not taken for their low 32', () => {
+    const far = tensor([2n ** 32n, 0n])
+    expect(() => arange(6).take(far).array()).toThrow(IndexError)
+    expect(() => arange(6).take(far.neg()).array()).toThrow(IndexError)
+    expect(
+      arange(6)
+        .take(tensor([5n, 0n]))
+        .array(),
+    ).toEqual([5, 0])
+  })
+
   test('several meet by broadcasting', () => {
     expect(m.at([tensor([0, 1, 2]), tensor([3, 2, 1])]).array()).toEqual([3, 6, 9])
     expect(m.at([tensor([[0], [2]]), tensor([0, -1])]).array()).toEqual([

@@ -8,8 +8,15 @@ import * as b from '../ir/build.js'
 import type { Node } from '../ir/node.js'
 import { scalarNode } from './operand.js'
 
-/** An index as the primitives take it: int32. */
+/**
+ * An index as the primitives take it: int32. Larger ones become the largest there is, which is outside of
+ * every axis, and not what their low bits say.
+ */
 export function indexNode(where: string, x: Node): Node {
+  if (x.dtype === 'int64') {
+    const { min, max } = DTYPES.int32
+    return b.cast(b.max(b.min(x, b.fullLike(x, max)), b.fullLike(x, min)), 'int32')
+  }
   if (isInteger(x.dtype)) return b.cast(x, 'int32')
   throw new DTypeError(where, 'indices of an integer dtype', x.dtype, { dtype: x.dtype })
 }

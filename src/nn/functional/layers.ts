@@ -13,6 +13,7 @@ import {
 import { withGrad } from '../../runtime/modes.js'
 import { nextDraw } from '../../runtime/random.js'
 import { expose } from '../../tensor/core.js'
+import { indexNode } from '../../tensor/locate.js'
 import type { Tensor } from '../../tensor/tensor.js'
 import type { Variable } from '../../tensor/variable.js'
 
@@ -48,6 +49,8 @@ export interface EmbeddingOptions {
 /**
  * Rows of weight [count, features] by integer index: [..., features]. An index out of range is an
  * IndexError when the result is computed.
+ *
+ * @throws DTypeError for indices that are not integers.
  */
 export function embedding(
   indices: Tensor,
@@ -57,7 +60,7 @@ export function embedding(
   if (weight.ndim !== 2) {
     throw new ShapeError('embedding', 'a weight [count, features]', formatShape(weight.shape))
   }
-  const index = b.cast(indices.node, 'int32')
+  const index = indexNode('embedding', indices.node)
   const rows = b.gather(weight.node, index, 0)
   if (paddingIdx === null) return expose(rows)
   const isPadding = b.eq(index, b.fullLike(index, paddingIdx))
