@@ -32,6 +32,15 @@ describe('fetches', () => {
     expect(session.run([])).toEqual([])
   })
 
+  test('an operation named by a number is no tensor of that number', () => {
+    const g = new Graph()
+    const y = g.constant(7)
+    const named = g.noOp({ name: String(y.node.id) })
+    using session = new Session(g)
+    expect(session.run(named)).toBeNull()
+    expect(session.run(y).item()).toBe(7)
+  })
+
   test('results are tensors with values, which outlive the session', async () => {
     const { x, y, session } = sums()
     const result = session.run(y, { feed: [[x, [[1, 2, 3, 4]]]] })

@@ -87,7 +87,7 @@ export class Session {
 
   private planFor(leaves: readonly FetchLeaf[], feeds: readonly Feed[]): Plan {
     let key = `${currentDevice().key}`
-    for (const x of leaves) key += x instanceof Operation ? `,${x.name}` : `,${x.node.id}`
+    for (const x of leaves) key += x instanceof Operation ? `,/${x.name}` : `,${x.node.id}`
     for (const { tensor, shape } of feeds) key += `;${tensor.node.id}:${shape.join('x')}`
     let plan = this.plans.get(key)
     if (plan === undefined) {
