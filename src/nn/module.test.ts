@@ -293,6 +293,12 @@ describe('state', () => {
       "Sequential.loadStateDict: Expected '0.weight' [2, 3]. Received '0.weight' [2, 2].",
     )
     expect(() => net.loadStateDict({})).toThrow(ValueError)
+    expect(() => net.loadStateDict({ '0.bias': [1] } as never)).toThrow(
+      "Sequential.loadStateDict: Expected tensors by name. Received object for '0.bias'.",
+    )
+    expect(() => net.loadStateDict(null as never)).toThrow(
+      'Expected tensors by name. Received null.',
+    )
     expect(net.stateDict()['1.weight']!.array()).toEqual(before['1.weight']!.array())
     const lenient = net.loadStateDict(
       { '0.bias': tensor([7, 8], { dtype: 'float32' }), extra: ones([1]) },

@@ -4,7 +4,7 @@ import { ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, shapeEqual } from '../base/shape.js'
 import { flushPending, realize } from '../runtime/flush.js'
 import { modes, withGrad } from '../runtime/modes.js'
-import type { Tensor } from '../tensor/tensor.js'
+import { Tensor } from '../tensor/tensor.js'
 import { variablesOf } from './members.js'
 import type { Module } from './module.js'
 
@@ -27,6 +27,17 @@ export function stateDict(module: Module): StateDict {
   return dict
 }
 
+/** Throws for what is no dictionary of tensors. */
+function checkDict(where: string, dict: unknown): void {
+  if (typeof dict !== 'object' || dict === null) {
+    throw new ValueError(where, 'tensors by name', dict === null ? 'null' : typeof dict)
+  }
+  for (const [name, value] of Object.entries(dict)) {
+    if (value instanceof Tensor) continue
+    throw new ValueError(where, 'tensors by name', `${typeof value} for '${name}'`)
+  }
+}
+
 const NAMED = 8
 
 /** Names in quotes; of many, the first few and how many there are. */
@@ -42,6 +53,7 @@ export function loadStateDict(
   { strict = true }: LoadOptions,
 ): { missing: string[]; unexpected: string[] } {
   const where = `${module.constructor.name}.loadStateDict`
+  checkDict(where, dict)
   const own = variablesOf(module)
   const names = new Set(own.map(([name]) => name))
   const missing = [...names].filter((name) => !Object.hasOwn(dict, name))

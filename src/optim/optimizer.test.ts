@@ -155,6 +155,7 @@ describe('settings', () => {
 
   test('that make no sense are refused', () => {
     const p = parameter(1)
+    expect(() => new SGD([p], { lr: '0.1' as never })).toThrow(ValueError)
     expect(() => new SGD([p], { lr: -1 })).toThrow('SGD: Expected lr of at least 0. Received -1.')
     expect(() => new Adam([p], { lr: Number.NaN })).toThrow(ValueError)
     expect(() => new Adam([p], { betas: [0.9, 1] })).toThrow(

@@ -74,7 +74,8 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
   }
 
   protected atLeastZero(what: string, value: number): void {
-    if (!(value >= 0)) throw new ValueError(this.name, `${what} of at least 0`, String(value))
+    if (typeof value === 'number' && value >= 0) return
+    throw new ValueError(this.name, `${what} of at least 0`, String(value))
   }
 
   protected get name(): string {

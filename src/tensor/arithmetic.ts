@@ -1,6 +1,6 @@
 // Elementwise operations: arithmetic, comparison, logic, the usual functions of one variable.
 
-import { type DType, isFloat, promote } from '../base/dtype.js'
+import { checkDType, type DType, isFloat, promote } from '../base/dtype.js'
 import { broadcastShapes } from '../base/shape.js'
 import * as b from '../ir/build.js'
 import type { Node } from '../ir/node.js'
@@ -292,7 +292,7 @@ export abstract class ArithmeticTensor extends TensorCore {
 
   /** The values in another dtype. Floats become integers by dropping the fraction. Mirrors `torch.to`. */
   cast(dtype: DType): Tensor {
-    return expose(b.cast(this.node, dtype))
+    return expose(b.cast(this.node, checkDType('cast', dtype)))
   }
 
   /** `this` where `condition` holds, else `other`. Mirrors `torch.Tensor.where`. */

@@ -101,6 +101,10 @@ describe('joining', () => {
     expect(() => t.stack([x, t.zeros([2])])).toThrow(ShapeError)
   })
 
+  test('cast refuses dtypes there are none of', () => {
+    expect(() => t.ones([1]).cast('float8' as 'float32')).toThrow(DTypeError)
+  })
+
   test('broadcastTensors and meshgrid', () => {
     const [a, b] = t.broadcastTensors([
       [1, 2],

@@ -83,6 +83,13 @@ describe('axes of size 1', () => {
     expect(() => x.unsqueeze(3)).toThrow(IndexError)
   })
 
+  test('sizes, axes and counts come in one array', () => {
+    const x = arange(6) as unknown as Record<string, (...sizes: number[]) => Tensor>
+    expect(() => x.reshape?.(2, 3)).toThrow('reshape: Expected sizes in one array. Received 2.')
+    expect(() => x.permute?.(0)).toThrow('permute: Expected axes in one array. Received 0.')
+    expect(() => x.tile?.(2)).toThrow('tile: Expected counts in one array. Received 2.')
+  })
+
   test('broadcastTo and expand', () => {
     expect(tensor([1, 2]).broadcastTo([2, 2]).array()).toEqual([
       [1, 2],

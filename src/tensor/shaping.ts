@@ -285,6 +285,8 @@ export abstract class ShapingTensor extends ActivationTensor {
 }
 
 function checkCounts(where: string, counts: readonly number[]): void {
+  if (!Array.isArray(counts as unknown))
+    throw new ValueError(where, 'counts in one array', String(counts))
   if (counts.every((n) => Number.isInteger(n) && n >= 0)) return
   throw new ValueError(where, 'whole numbers of at least 0', `[${counts.join(', ')}]`)
 }
@@ -305,6 +307,8 @@ function equalParts(where: string, total: number, size: number): number[] {
 
 function permutation(where: string, axes: readonly number[] | undefined, rank: number): number[] {
   if (axes === undefined) return range(rank).reverse()
+  if (!Array.isArray(axes as unknown))
+    throw new ValueError(where, 'axes in one array', String(axes))
   const perm = axes.map((a) => normalizeAxis(where, a, rank))
   if (perm.length === rank && new Set(perm).size === rank) return perm
   throw new ValueError(where, `each of ${rank} axes once`, `[${axes.join(', ')}]`, { axes })
