@@ -3,8 +3,8 @@
 
 import { describe, expect, it } from 'vitest'
 import type { Device } from '../src/backends/device.js'
-import { evaluateGraph } from '../src/backends/reference/evaluate.js'
 import { ReferenceDevice } from '../src/backends/reference/device.js'
+import { evaluateGraph } from '../src/backends/reference/evaluate.js'
 import { Storage } from '../src/backends/storage.js'
 import { WasmDevice } from '../src/backends/wasm/device.js'
 import { isFloat } from '../src/base/dtype.js'
@@ -15,7 +15,11 @@ import { parameter } from '../src/ir/primitives/source.js'
 import { expandComposites, gradients } from '../src/transforms/grad.js'
 import { instantiate, sampleName, TABLE, uniform } from './support/samples.js'
 
-const DEVICES: readonly Device[] = [new WasmDevice(), new WasmDevice({ shared: false }), new ReferenceDevice()]
+const DEVICES: readonly Device[] = [
+  new WasmDevice(),
+  new WasmDevice({ shared: false }),
+  new ReferenceDevice(),
+]
 const nameOf = (device: Device, i: number): string =>
   i === 1 ? `${device.name} without shared memory` : device.name
 
@@ -48,7 +52,8 @@ function expectClose(got: ArrayLike<number | bigint>, want: NDArray, what: strin
     return
   }
   let size = 1
-  for (const v of want.data as Float32Array) if (Number.isFinite(v)) size = Math.max(size, Math.abs(v))
+  for (const v of want.data as Float32Array)
+    if (Number.isFinite(v)) size = Math.max(size, Math.abs(v))
   for (let i = 0; i < got.length; i++) {
     const x = got[i] as number
     const y = want.data[i] as number
@@ -81,7 +86,8 @@ function derived(op: Op, sample: Sample): { roots: Node[]; bindings: Map<Node, N
   const wrt = inputs.filter((x) => isFloat(x.dtype))
   if (outs.length === 0 || wrt.length === 0) return { roots: [...results], bindings }
   const first = gradients([inner(outs)], wrt).filter((g) => g !== null)
-  if (first.length === 0 || sample.smooth === false) return { roots: [...results, ...first], bindings }
+  if (first.length === 0 || sample.smooth === false)
+    return { roots: [...results, ...first], bindings }
   const second = gradients([inner(first)], wrt).filter((g) => g !== null)
   return { roots: [...results, ...first, ...second], bindings }
 }

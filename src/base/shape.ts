@@ -121,7 +121,7 @@ export function normalizeAxes(
 /** A requested shape with one `-1` filled in so that it holds as many elements as `from`. */
 export function resolveReshape(where: string, from: Shape, to: Shape): Shape {
   if (!Array.isArray(to as unknown)) throw new ShapeError(where, 'sizes in one array', String(to))
-  const open = to.findIndex((d) => d === -1)
+  const open = to.indexOf(-1)
   const bad = (): never => {
     throw new ShapeError(
       where,

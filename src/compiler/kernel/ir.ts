@@ -58,11 +58,32 @@ export interface BufferDecl {
 
 /** Lanewise operations by name; each works for the types its row in `LANEWISE` lists. */
 export type Fn =
-  | 'add' | 'sub' | 'mul' | 'div' | 'rem' | 'min' | 'max'
-  | 'neg' | 'abs' | 'sqrt' | 'floor' | 'ceil' | 'trunc' | 'round'
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'rem'
+  | 'min'
+  | 'max'
+  | 'neg'
+  | 'abs'
+  | 'sqrt'
+  | 'floor'
+  | 'ceil'
+  | 'trunc'
+  | 'round'
   | 'fma'
-  | 'and' | 'or' | 'xor' | 'not' | 'shl' | 'shr' | 'ushr'
-  | 'eq' | 'ne' | 'lt' | 'le'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'not'
+  | 'shl'
+  | 'shr'
+  | 'ushr'
+  | 'eq'
+  | 'ne'
+  | 'lt'
+  | 'le'
   | 'select'
 
 /** Conversions: value-preserving where possible, saturating (NaN to 0) from float to integer. */
@@ -78,21 +99,72 @@ export type Stmt =
   /** An index (plus the lane, if it involves the vector variable) as a value of type i32, i64, f32 or f64. */
   | { readonly op: 'index'; readonly dst: Reg; readonly value: Affine }
   /** `variable = floor(value / by)` or `value mod by`, for `value` ≥ 0: an index that is not affine. */
-  | { readonly op: 'divide' | 'modulo'; readonly variable: IndexVar; readonly value: Affine; readonly by: number }
+  | {
+      readonly op: 'divide' | 'modulo'
+      readonly variable: IndexVar
+      readonly value: Affine
+      readonly by: number
+    }
   | { readonly op: 'load'; readonly dst: Reg; readonly buffer: BufferDecl; readonly at: Affine }
   /** `buffer[at + scale · offset]` with an i32 register of offsets (already checked or clamped). */
-  | { readonly op: 'gather'; readonly dst: Reg; readonly buffer: BufferDecl; readonly at: Affine; readonly offset: Reg; readonly scale: number }
-  | { readonly op: 'store'; readonly buffer: BufferDecl; readonly at: Affine; readonly from: Reg; readonly when?: Reg }
+  | {
+      readonly op: 'gather'
+      readonly dst: Reg
+      readonly buffer: BufferDecl
+      readonly at: Affine
+      readonly offset: Reg
+      readonly scale: number
+    }
+  | {
+      readonly op: 'store'
+      readonly buffer: BufferDecl
+      readonly at: Affine
+      readonly from: Reg
+      readonly when?: Reg
+    }
   /** `buffer[at + scale · offset] = from`, lane after lane in order. */
-  | { readonly op: 'scatter'; readonly buffer: BufferDecl; readonly at: Affine; readonly offset: Reg; readonly scale: number; readonly from: Reg }
+  | {
+      readonly op: 'scatter'
+      readonly buffer: BufferDecl
+      readonly at: Affine
+      readonly offset: Reg
+      readonly scale: number
+      readonly from: Reg
+    }
   /** Serial loop. `unroll` asks for the body to be repeated; it is only set on small constant counts. */
-  | { readonly op: 'for'; readonly variable: IndexVar; readonly from: Affine; readonly to: Bound; readonly step: number; readonly unroll?: boolean; readonly body: readonly Stmt[] }
+  | {
+      readonly op: 'for'
+      readonly variable: IndexVar
+      readonly from: Affine
+      readonly to: Bound
+      readonly step: number
+      readonly unroll?: boolean
+      readonly body: readonly Stmt[]
+    }
   /** Vector loop over `variable` in 0 … count-1 (see the header). Vector loops do not nest. */
-  | { readonly op: 'vector'; readonly variable: IndexVar; readonly count: Bound; readonly lanes: number; readonly body: readonly Stmt[] }
+  | {
+      readonly op: 'vector'
+      readonly variable: IndexVar
+      readonly count: Bound
+      readonly lanes: number
+      readonly body: readonly Stmt[]
+    }
   /** Combines an accumulator's lanes: l with l + lanes/2, and so on, down to one. */
-  | { readonly op: 'combine'; readonly dst: Reg; readonly from: Reg; readonly fn: 'add' | 'mul' | 'min' | 'max' }
+  | {
+      readonly op: 'combine'
+      readonly dst: Reg
+      readonly from: Reg
+      readonly fn: 'add' | 'mul' | 'min' | 'max'
+    }
   /** Runs `body` when `left cmp right` (indices, so the same for all lanes unless it involves the vector variable). */
-  | { readonly op: 'when'; readonly left: Affine; readonly cmp: 'lt' | 'ge' | 'eq'; readonly right: Affine; readonly body: readonly Stmt[]; readonly otherwise?: readonly Stmt[] }
+  | {
+      readonly op: 'when'
+      readonly left: Affine
+      readonly cmp: 'lt' | 'ge' | 'eq'
+      readonly right: Affine
+      readonly body: readonly Stmt[]
+      readonly otherwise?: readonly Stmt[]
+    }
   /** Sets the plan's status word to `code` if `cond` holds (in any lane that is not masked) and it is still 0. */
   | { readonly op: 'status'; readonly cond: Reg; readonly code: number }
 
@@ -131,8 +203,16 @@ export type Command =
 export interface HostCall {
   readonly name: string
   /** Plan buffers read and written, with their types. */
-  readonly inputs: readonly { readonly buffer: number; readonly shape: readonly number[]; readonly dtype: string }[]
-  readonly outputs: readonly { readonly buffer: number; readonly shape: readonly number[]; readonly dtype: string }[]
+  readonly inputs: readonly {
+    readonly buffer: number
+    readonly shape: readonly number[]
+    readonly dtype: string
+  }[]
+  readonly outputs: readonly {
+    readonly buffer: number
+    readonly shape: readonly number[]
+    readonly dtype: string
+  }[]
   /** Computes outputs from inputs; both are views on the plan's memory. */
   run(inputs: readonly ArrayBufferView[], outputs: readonly ArrayBufferView[]): void
 }

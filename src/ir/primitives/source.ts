@@ -1,10 +1,10 @@
 // Where values come from: parameters, constants, counting. (Random bits live in random.ts.)
 
 import type { DType } from '../../base/dtype.js'
-import { SCALAR, type Shape, formatShape, staticShape, stridesOf } from '../../base/shape.js'
 import { DTypeError, IndexError } from '../../base/errors.js'
-import { type Attrs, define, NO_ATTRS, type NDArray } from '../op.js'
+import { formatShape, SCALAR, type Shape, staticShape, stridesOf } from '../../base/shape.js'
 import { apply, leaf, type Node } from '../node.js'
+import { type Attrs, define, type NDArray, NO_ATTRS } from '../op.js'
 
 /** A value that is handed in when a plan runs: a tensor's data, a variable, a placeholder. */
 export const param = define<Attrs>({
@@ -47,8 +47,7 @@ export const constant = define<ConstAttrs>({
   ],
 })
 
-export const scalar = (value: number, dtype: DType): Node =>
-  apply(constant, [], { value, dtype })
+export const scalar = (value: number, dtype: DType): Node => apply(constant, [], { value, dtype })
 
 export interface IotaAttrs extends Attrs {
   readonly shape: Shape
@@ -86,4 +85,3 @@ export const iota = define<IotaAttrs>({
     { inputs: [], attrs: { shape: [0, 3], axis: 1, dtype: 'int32' }, note: 'empty' },
   ],
 })
-
