@@ -1,0 +1,25 @@
+// An x86-64 assembler: instructions as typed methods, generated from tables of their encodings.
+
+export {
+  Assembler,
+  type AssemblerOptions,
+  type Instructions,
+  type Mnemonic,
+} from './assembler.js'
+export type { Label } from './labels.js'
+export {
+  type Address,
+  byte,
+  dword,
+  type LabelAddress,
+  type Mem,
+  mem,
+  qword,
+  type Scale,
+  type VectorAddress,
+  type VectorMem,
+  word,
+} from './memory.js'
+export type { Options } from './operands.js'
+export * from './registers.js'
+export type { Condition } from './tables/index.js'

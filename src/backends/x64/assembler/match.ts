@@ -1,0 +1,128 @@
+// Finding the form of an instruction that takes the operands at hand.
+
+import { ValueError } from '../../../base/errors.js'
+import { CLASS } from './classes.js'
+import { formatInstruction } from './format.js'
+import { type Form, IMMEDIATE, type Slot } from './forms.js'
+import { Memory } from './memory.js'
+import type { Operand, Options } from './operands.js'
+import { Register } from './registers.js'
+
+/** A mnemonic with its forms, in the order in which they are tried: shortest first. */
+export interface Instruction {
+  readonly mnemonic: string
+  readonly forms: readonly Form[]
+}
+
+/** Whether an immediate fits, given that a form of 32 bits takes 0xffffffff as -1. */
+function immediateFits(value: number | bigint, kind: number, bits: number): boolean {
+  if (kind === IMMEDIATE.i64) {
+    return typeof value === 'bigint'
+      ? value >= -(2n ** 63n) && value < 2n ** 64n
+      : Number.isSafeInteger(value)
+  }
+  if (!Number.isSafeInteger(Number(value))) return false
+  const n = Number(value)
+  switch (kind) {
+    case IMMEDIATE.i8:
+      // As many bits as the operand has: 0xffff is -1 to an instruction of 16 bits.
+      if (n >= 2 ** (bits - 1) && n < 2 ** bits && bits < 64) return n - 2 ** bits >= -128
+      return n >= -128 && n <= 127
+    case IMMEDIATE.u8:
+      return n >= -128 && n <= 255
+    case IMMEDIATE.i16:
+      return n >= -0x8000 && n <= 0xffff
+    case IMMEDIATE.i32:
+      return n >= -0x80000000 && n <= 0xffffffff
+    case IMMEDIATE.i32s:
+      return n >= -0x80000000 && n <= 0x7fffffff
+    default:
+      return kind === IMMEDIATE.one && n === 1
+  }
+}
+
+function slotTakes(slot: Slot, operand: Operand, form: Form): boolean {
+  if (typeof operand === 'number' || typeof operand === 'bigint') {
+    return slot.immediate !== 0 && immediateFits(operand, slot.immediate, form.operandBits)
+  }
+  if ((slot.accept & operand.bits) === 0) return false
+  if (operand instanceof Memory) {
+    if (operand.broadcast && slot.broadcast === 0) return false
+    return operand.size === 0 || slot.memory === 0 || operand.size === slot.memory
+  }
+  return slot.fixed < 0 || (operand as Register).number === slot.fixed
+}
+
+/** VEX reaches 16 registers and knows neither masks nor broadcast nor rounding. */
+function needsEvex(operands: readonly Operand[], options: Options | null): boolean {
+  if (options !== null) return true
+  for (const operand of operands) {
+    if (operand instanceof Register) {
+      if (operand.number > 15) return true
+    } else if (operand instanceof Memory) {
+      if (operand.broadcast || (operand.index !== null && operand.index.number > 15)) return true
+    }
+  }
+  return false
+}
+
+function optionsFit(form: Form, operands: readonly Operand[], options: Options): boolean {
+  if (options.mask !== undefined && (!form.masks || options.mask.number === 0)) return false
+  if (options.zero && (!form.zeroes || !options.mask || operands[0] instanceof Memory)) return false
+  if (!options.rounding && !options.suppress) return true
+  if (operands.some((operand) => operand instanceof Memory)) return false
+  const scalar = form.slots.every((slot) => (slot.accept & (CLASS.y | CLASS.z)) === 0)
+  if (form.length !== 2 && !(scalar && form.length === 0)) return false
+  return options.rounding ? form.rounds : form.suppresses
+}
+
+function takes(form: Form, operands: readonly Operand[]): boolean {
+  if (form.slots.length !== operands.length) return false
+  for (let i = 0; i < operands.length; i++) {
+    if (!slotTakes(form.slots[i]!, operands[i]!, form)) return false
+  }
+  return true
+}
+
+/** The size in memory that a form would access, or 0 when it does not care. */
+function accessed(form: Form, operands: readonly Operand[]): number {
+  const at = operands.findIndex((operand) => operand instanceof Memory)
+  return form.slots[at]!.memory
+}
+
+/**
+ * The first form that takes these operands.
+ * @throws ValueError when none does, or when the size of memory is left open
+ */
+export function findForm(
+  { mnemonic, forms }: Instruction,
+  operands: readonly Operand[],
+  options: Options | null,
+): Form {
+  const evex = needsEvex(operands, options)
+  let found: Form | null = null
+  let open = false
+  for (const operand of operands) {
+    if (operand instanceof Memory && operand.size === 0) open = true
+  }
+  for (const form of forms) {
+    if (evex ? form.prefix !== 'evex' : false) continue
+    if (!takes(form, operands)) continue
+    if (options !== null && !optionsFit(form, operands, options)) continue
+    if (!open) return form
+    if (found === null) found = form
+    else if (accessed(found, operands) !== accessed(form, operands)) {
+      throw new ValueError(
+        mnemonic,
+        'a size of the memory operand, which nothing else tells (`size: 4`, `dword(…)`)',
+        formatInstruction(mnemonic, null, operands, options),
+      )
+    }
+  }
+  if (found !== null) return found
+  throw new ValueError(
+    mnemonic,
+    `operands of one of its forms: ${[...new Set(forms.map((f) => `\`${f.row}\``))].join(', ')}`,
+    formatInstruction(mnemonic, null, operands, options),
+  )
+}
