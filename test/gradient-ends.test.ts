@@ -1,6 +1,19 @@
 // Where gradients end: at frozen variables, compiled functions, and graphs that were used up.
 
-import { compile, F, GradientError, grad, nn, noGrad, optim, type Tensor, variable } from 'tessera'
+import {
+  compile,
+  DTypeError,
+  F,
+  GradientError,
+  grad,
+  nn,
+  noGrad,
+  optim,
+  type Tensor,
+  TraceError,
+  tensor,
+  variable,
+} from 'tessera'
 import { describe, expect, it } from 'vitest'
 
 describe('a variable that is frozen or thawed between calls', () => {
@@ -35,6 +48,34 @@ describe('a variable that is frozen or thawed between calls', () => {
     a.requiresGrad = true
     step()
     expect(a.item()).toBe(0.75)
+  })
+})
+
+describe('requiresGrad', () => {
+  it('holds from the next use on, also with an assignment pending', () => {
+    const [p, q] = [variable([1]), variable([1])]
+    p.assign(p.add(1))
+    p.requiresGrad = false
+    p.mul(q).sum().backward()
+    expect([p.grad, q.grad?.item()]).toEqual([null, 2])
+    p.assign(p.add(1))
+    p.requiresGrad = true
+    p.mul(q).sum().backward()
+    expect(p.grad?.item()).toBe(1)
+  })
+
+  it('is for floats, and not changed inside of a trace', () => {
+    const whole = variable(tensor([1]))
+    expect(() => {
+      whole.requiresGrad = true
+    }).toThrow(DTypeError)
+    const p = variable([1])
+    const inside = compile(() => {
+      p.requiresGrad = false
+      return p.mul(2)
+    })
+    expect(() => inside()).toThrow(TraceError)
+    expect(p.requiresGrad).toBe(true)
   })
 })
 

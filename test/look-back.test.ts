@@ -4,6 +4,7 @@ import {
   compile,
   full,
   IndexError,
+  keep,
   noGrad,
   Parameter,
   type Tensor,
@@ -89,5 +90,22 @@ describe('after a failure', () => {
     w.assign(outOfRange())
     expect(() => tensor([1]).add(1).dataSync()).toThrow(IndexError)
     expect([v.item(), w.item()]).toEqual([1, 1])
+  })
+})
+
+describe('keep', () => {
+  it('keeps the value a variable has now, under any name', () => {
+    const w = cell(1)
+    w.assign(w.add(1))
+    const kept = [w, w.cast('float32'), w.reshape(LARGE)].map((x) => keep(x))
+    for (let i = 0; i < 3; i++) w.assign(w.add(1)).realize()
+    expect(kept.map(first)).toEqual([2, 2, 2])
+    expect(first(w)).toBe(5)
+  })
+
+  it('keeps the way of gradients', () => {
+    const p = new Parameter(full(LARGE, 3))
+    keep(p).square().sum().backward()
+    expect(first(p.grad)).toBe(6)
   })
 })

@@ -5,12 +5,11 @@ import { ClosedError, GradientError } from '../base/errors.js'
 import { formatShape, sizeOf } from '../base/shape.js'
 import { flatten, mapTree, type Tree } from '../base/tree.js'
 import { fullLike } from '../ir/build.js'
-import { apply } from '../ir/node.js'
-import { OPS } from '../ir/op.js'
 import { modes, withGrad } from '../runtime/modes.js'
 import { recorded } from '../runtime/record.js'
+import { CellRead } from '../runtime/value.js'
 import { seedOf } from './backward.js'
-import { detached, expose } from './core.js'
+import { detached, expose, renamed } from './core.js'
 import { differentiate, requireFloat, usedUp } from './differentiate.js'
 import { Tensor } from './tensor.js'
 import type { Variable } from './variable.js'
@@ -21,9 +20,13 @@ export const noGrad = <T>(fn: () => T): T => withGrad(false, fn)
 export const enableGrad = <T>(fn: () => T): T => withGrad(true, fn)
 export const isGradEnabled = (): boolean => modes.gradEnabled
 
-/** Computes and stores a value now, so that it stays readable whatever happens to variables. */
-export function keep<T extends Tensor>(x: T): T {
-  return x.realize()
+/**
+ * Computes and stores a value now, so that it stays readable whatever happens to variables: of a
+ * variable, the value it has now.
+ */
+export function keep(x: Tensor): Tensor {
+  const follows = 'cell' in x || x.node.value instanceof CellRead
+  return (follows ? expose(renamed(x.node)) : x).realize()
 }
 
 /** A new identity for a value: what `grad(fn)` differentiates by. */
@@ -31,9 +34,7 @@ function alias(x: Tensor): Tensor {
   if (!isFloat(x.dtype)) {
     throw new GradientError('grad', 'arguments of a float dtype', x.dtype)
   }
-  const from = x.node.spent ? detached(x.node) : x.node
-  const node = apply(OPS.get('reshape') as never, [from], { shape: x.shape } as never)
-  recorded(node)
+  const node = renamed(x.node.spent ? detached(x.node) : x.node)
   node.needsGrad = true
   node.source = true
   return expose(node)

@@ -12,8 +12,8 @@ import {
   staticShape,
 } from '../base/shape.js'
 import { stopGradient } from '../ir/build.js'
-import type { Node, TensorType } from '../ir/node.js'
-import type { Attrs, Op } from '../ir/op.js'
+import { apply, type Node, type TensorType } from '../ir/node.js'
+import { type Attrs, OPS, type Op } from '../ir/op.js'
 import { parameter } from '../ir/primitives/source.js'
 import { realize } from '../runtime/flush.js'
 import { modes } from '../runtime/modes.js'
@@ -44,6 +44,10 @@ export function call<A extends Attrs>(op: Op<A>, inputs: readonly Node[], attrs:
 
 /** Hands a user the result of node builders (several primitives behind one call). */
 export const expose = (node: Node): Tensor => wrap(recorded(node))
+
+/** The same value at a node of its own. */
+export const renamed = (node: Node): Node =>
+  recorded(apply(OPS.get('reshape') as Op, [node], { shape: node.shape }))
 
 /** The value of a node without what it was made from, as far as gradients go. */
 export function detached(node: Node): Node {
@@ -203,7 +207,7 @@ export abstract class TensorCore {
     return this.toString()
   }
 
-  /** An operand of a numeric operation may not be a truth value by accident. */
+  /** In arithmetic of JavaScript's own the one value; in text, and for `+`, what is printed. */
   [Symbol.toPrimitive](hint: string): number | string {
     if (hint === 'number') return this.item()
     return this.toString()

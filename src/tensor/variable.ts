@@ -5,13 +5,11 @@ import { type DType, isFloat } from '../base/dtype.js'
 import { DTypeError, ShapeError, TraceError } from '../base/errors.js'
 import { formatShape, shapeEqual, staticShape } from '../base/shape.js'
 import { broadcastTo, cast } from '../ir/build.js'
-import { apply, type Node } from '../ir/node.js'
-import { OPS, type Op } from '../ir/op.js'
+import type { Node } from '../ir/node.js'
 import { addSink, dropSink, realize, type Sink } from '../runtime/flush.js'
 import { modes } from '../runtime/modes.js'
-import { recorded } from '../runtime/record.js'
 import { Cell, cellNode } from '../runtime/value.js'
-import { detached } from './core.js'
+import { detached, renamed } from './core.js'
 import { asTensor, type TensorLike } from './create.js'
 import { type Operand, operandNode } from './operand.js'
 import { Tensor } from './tensor.js'
@@ -34,8 +32,6 @@ function literalDType(initial: unknown): DType | undefined {
   while (Array.isArray(x)) x = x[0]
   return typeof x === 'number' ? 'float32' : undefined
 }
-
-const reshapeOp = (): Op => OPS.get('reshape') as Op
 
 /**
  * A tensor with a value that `assign` replaces. Shape and dtype stay. Assignments are recorded like
@@ -86,8 +82,19 @@ export class Variable extends Tensor {
 
   /** Turns the collection of gradients on or off. Mirrors `torch.Tensor.requires_grad_`. */
   override set requiresGrad(on: boolean) {
+    if (modes.trace !== null) {
+      throw new TraceError(
+        'requiresGrad',
+        'a change outside of compiled functions',
+        'one inside a trace',
+      )
+    }
+    if (on && !isFloat(this.dtype)) {
+      throw new DTypeError('requiresGrad', 'a float dtype for gradients', this.dtype)
+    }
     this.gradients = on
     if (this.sink === null) this.refresh()
+    else realize([])
   }
 
   /** Replaces the value. Throws `ShapeError` and `DTypeError` where the new one does not fit. */
@@ -160,8 +167,7 @@ export class Variable extends Tensor {
 
   /** An own node for a pending value, at which gradients arrive as they do at a leaf. */
   private collecting(next: Node): Node {
-    const value = next.spent ? detached(next) : next
-    const own = recorded(apply(reshapeOp(), [value], { shape: next.shape }))
+    const own = renamed(next.spent ? detached(next) : next)
     own.needsGrad = true
     own.source = true
     own.owner = this
