@@ -169,8 +169,9 @@ export function realize(requested: readonly Node[]): void {
 
 /** Runs whatever is pending: assignments, and gradients that were asked for. */
 export function flushPending(): void {
-  if (backward !== null) realize(backward.results())
-  else if (sinks.size > 0) realize([])
+  // An optimizer's assignments use gradients up where they are computed: those need not be stored.
+  if (sinks.size > 0) realize([])
+  else if (backward !== null) realize(backward.results())
 }
 
 /** Runs the pending assignments and gradients without anything else, or drops them. */
