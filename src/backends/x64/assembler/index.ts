@@ -22,4 +22,4 @@ export {
 } from './memory.js'
 export type { Options } from './operands.js'
 export * from './registers.js'
-export type { Condition } from './tables/index.js'
+export { type Condition, FLOAT_PREDICATES, INTEGER_PREDICATES } from './tables/index.js'
