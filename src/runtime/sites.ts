@@ -7,9 +7,11 @@ import type { CallSite } from '../ir/node.js'
 const OWN = ownFolder()
 
 function ownFolder(): string {
-  // In the repository this file is src/runtime/sites.ts, in the package it is part of dist/*.js.
+  // In the repository this file is src/runtime/sites.ts; in the package it is part of a file somewhere
+  // in dist/; in a user's bundle there is no telling the user's code from ours.
   const url = import.meta.url
-  return url.replace(/\/runtime\/[^/]*$/, '/').replace(/\/dist\/[^/]*$/, '/dist/')
+  if (/\/src\/runtime\/[^/]*$/.test(url)) return url.replace(/\/runtime\/[^/]*$/, '/')
+  return url.replace(/\/dist\/(?!.*\/dist\/).*$/, '/dist/')
 }
 
 const FRAME = /^\s*at (?:async )?(?:(.*?) \()?(.*?):(\d+):(\d+)\)?$/
