@@ -7,7 +7,7 @@
 // aaa is the mask register that guards the destination (0: none), z says that elements masked out
 // become zero instead of staying. LL is the length: 128, 256, 512 bits. b means broadcast when there is
 // memory; without, it means that LL is a rounding mode (the length is then 512, or the operation is
-// scalar), and exceptions are suppressed. Displacements of 8 bits are in units of N: see modrm.ts.
+// scalar), and exceptions are suppressed; where there is nothing to round, LL is 0 then. Displacements of 8 bits are in units of N: see modrm.ts.
 
 import type { Code } from './code.js'
 import type { Form } from './forms.js'
@@ -44,6 +44,7 @@ export function encodeEvex(
     length = ROUNDING[options.rounding]
     flag = 1
   } else if (options?.suppress) {
+    length = 0
     flag = 1
   }
 

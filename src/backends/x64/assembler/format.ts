@@ -32,10 +32,12 @@ function formatMemory(memory: Memory, form: Form | null, at: number): string {
   let address = parts.join('+')
   if (address === '') address = disp < 0 ? signed(disp) : hex(disp)
   else if (disp !== 0) address += signed(disp)
+  const absolute = base === null && index === null && label === null
+  const place = `${absolute ? 'ds:' : ''}[${address}]`
   const slot = form?.slots[at]
   const bytes = memory.size || (slot?.memory ?? 0)
-  if (!memory.broadcast || slot === undefined) return `${SIZES[bytes] ?? ''}[${address}]`
-  return `${SIZES[slot.broadcast]}[${address}]{1to${bytes / slot.broadcast}}`
+  if (!memory.broadcast || slot === undefined) return `${SIZES[bytes] ?? ''}${place}`
+  return `${SIZES[slot.broadcast]}${place}{1to${bytes / slot.broadcast}}`
 }
 
 function formatOperand(operand: Operand, form: Form | null, at: number): string {

@@ -8,7 +8,7 @@
 //   v h q e      a vector of the form's length; one of half, a quarter, an eighth of it (xmm at least)
 //   x y z k      xmm, ymm, zmm, opmask
 //   r            a general register of the operand size: 16, 32 and 64 bits, one form each
-//   r8 … r64     a general register of that width;  al cl acc  these alone (acc: al's wider selves)
+//   r8 … r64     a general register of that width;  al cl eax rax acc  these alone (acc: al's wider selves)
 //   /m           or memory of the same size;  m32 or memory of 32 bits;  mem  memory of any size
 //   m32[v]       elements of 32 bits at the addresses in a vector register (gathers, scatters)
 //   /b32         or one element of 32 bits, broadcast
@@ -26,7 +26,7 @@
 //   /0 … /7      the opcode goes on in ModRM.reg;  +r  register in the opcode's low three bits
 //   w w1 ew1     W = 1;  W = 1 (alias);  W = 1 with EVEX only.   l1  L = 1, where no operand says so
 //   mr rmv mvr   operand order, where it is not `reg, vvvv, rm, imm[7:4]`: m is ModRM.rm
-//   alt29        the same with operands exchanged: opcode 29 if that saves a byte of VEX
+//   alt29        the same with operands exchanged: opcode 29 (alt66d6: 66 d6) if that saves a byte
 //   n4           disp8 counts in units of 4 bytes, where that is not the operand's size
 //   no16 nox noz without the form for 16 bits, xmm, zmm
 //   jump 74 0f84 opcodes of a jump with a displacement of 8 and of 32 bits
@@ -62,7 +62,7 @@ export interface Form {
   /** Mandatory prefix: 0 none, 1 `66`, 2 `f3`, 3 `f2`. */
   readonly pp: number
   readonly opcode: number
-  /** Opcode with reg and rm exchanged, or -1. */
+  /** pp << 8 | opcode, for reg and rm exchanged, or -1. */
   readonly alternative: number
   /** The opcode's extension in ModRM.reg, or -1. */
   readonly digit: number
@@ -74,6 +74,8 @@ export interface Form {
   readonly inOpcode: boolean
   readonly w: number
   readonly length: Length
+  /** Works on one element, whatever L says. */
+  readonly scalar: boolean
   /** Operand size of 16 bits: prefix `66`. */
   readonly size16: boolean
   /** Bits an immediate is sign-extended to, for bringing 0xffffffff to -1. */
@@ -88,6 +90,8 @@ export interface Form {
   /** The unit of disp8 (EVEX), 1 otherwise. */
   readonly dispUnit: number
   readonly masks: boolean
+  /** Gathers and scatters: without a mask there is no such instruction. */
+  readonly needsMask: boolean
   readonly zeroes: boolean
   readonly rounds: boolean
   readonly suppresses: boolean
@@ -103,6 +107,9 @@ const MAPS: Readonly<Record<string, number>> = { '0f': 1, '0f38': 2, '0f3a': 3 }
 const SHRINK: Readonly<Record<string, number>> = { v: 0, h: 1, q: 2, e: 3 }
 const IMMEDIATE_BYTES = [0, 1, 1, 2, 4, 4, 8, 0]
 
+/** Rows with a vector of the form's length stand for one form for each length. */
+const SCALABLE = /(^|[^a-z])[vhqe]([^a-z]|$)/
+
 /** The size a row is expanded to: a vector length, or bits of general registers, or neither. */
 interface Choice {
   readonly vector: number
@@ -115,7 +122,12 @@ function vectorOf(choice: Choice, shrink: number): { accept: number; bytes: numb
   return { accept: CLASS[name], bytes: (16 << choice.vector) >> shrink }
 }
 
-const FIXED: Readonly<Record<string, number>> = { al: 0, cl: 1, dx: 2 }
+const FIXED: Readonly<Record<string, readonly [number, number]>> = {
+  al: [CLASS.r8, 0],
+  cl: [CLASS.r8, 1],
+  eax: [CLASS.r32, 0],
+  rax: [CLASS.r64, 0],
+}
 
 function parseSlot(text: string, choice: Choice): Slot {
   const { bits } = choice
@@ -146,8 +158,8 @@ function parseSlot(text: string, choice: Choice): Slot {
       accept |= CLASS[atom as 'r8' | 'r16' | 'r32' | 'r64']
       bytes = Number(wide[1]) / 8
     } else if (FIXED[atom] !== undefined) {
-      accept |= CLASS.r8
-      fixed = FIXED[atom]
+      accept |= FIXED[atom][0]
+      fixed = FIXED[atom][1]
     } else if (gather) {
       const index = gather[2]!
       const name =
@@ -234,15 +246,17 @@ function parseForm(row: string, prefix: 'legacy' | 'vex' | 'evex', choice: Choic
     else if (token === 'ew1') w = prefix === 'evex' ? 1 : w
     else if (token === 'w0') w = 0
     else if (token === 'l1') length = 1
-    else if (token.startsWith('alt')) alternative = Number.parseInt(token.slice(3), 16)
-    else if (/^n\d+$/.test(token)) unit = Number(token.slice(1))
+    else if (token.startsWith('alt')) {
+      alternative = (pp << 8) | Number.parseInt(token.slice(-2), 16)
+      if (token.length > 5) alternative = (PP[token.slice(3, 5)]! << 8) | (alternative & 0xff)
+    } else if (/^n\d+$/.test(token)) unit = Number(token.slice(1))
     else if (/^[rmv]{2,3}$/.test(token)) order = token
     else throw new TypeError(`x64 table: unknown token ${token} in ${row}`)
   }
   const operands = left === '' ? [] : left.split(',').map((s) => s.trim())
   const slots = operands.map((text) => parseSlot(text, choice))
   // Rows that name their vectors (y, z) have the length of the longest.
-  if (!/(^|[^a-z])[vhqe]([^a-z]|$)/.test(left) && prefix !== 'legacy') {
+  if (!SCALABLE.test(left) && prefix !== 'legacy') {
     for (const slot of slots) {
       if (slot.accept & (CLASS.z | CLASS.mz)) length = 2
       else if (slot.accept & (CLASS.y | CLASS.my)) length = Math.max(length, 1)
@@ -265,15 +279,17 @@ function parseForm(row: string, prefix: 'legacy' | 'vex' | 'evex', choice: Choic
     inOpcode,
     w,
     length: length as Length,
+    scalar: !SCALABLE.test(left) && length === 0,
     size16: choice.bits === 16,
     operandBits: choice.bits || (gp8 ? 8 : 32),
     ...places,
     immediateBytes: places.immediate < 0 ? 0 : IMMEDIATE_BYTES[slots[places.immediate]!.immediate]!,
     dispUnit: prefix === 'evex' ? unit || memory?.memory || 1 : 1,
     masks: left.includes('{k'),
+    needsMask: prefix === 'evex' && left.includes('['),
     zeroes: left.includes('{kz}'),
     rounds: left.includes('{er}'),
-    suppresses: left.includes('{sae}') || left.includes('{er}'),
+    suppresses: left.includes('{sae}'),
     short: -1,
     near: [],
   }
@@ -307,7 +323,7 @@ export function parseRow(row: string): Form[] {
       : tokens[0] === 'vex' || tokens[0] === 'evex'
         ? [tokens[0]]
         : ['legacy']
-  const scalable = /(^|[^a-z])[vhqe]([^a-z]|$)/.test(left)
+  const scalable = SCALABLE.test(left)
   return prefixes.flatMap((prefix) => {
     if (!scalable) return [parseForm(row, prefix, { vector: 0, bits: 0 })]
     const lengths = [0, 1, 2].filter(

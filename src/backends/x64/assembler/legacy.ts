@@ -15,17 +15,16 @@ import { baseBit, indexBit, memoryModRM, registerModRM } from './modrm.js'
 import type { Operand } from './operands.js'
 import { Register } from './registers.js'
 
-const MANDATORY = [0, 0x66, 0xf3, 0xf2]
-
 /** REX is needed to say that register 4 to 7 of 8 bits is not ah to bh. */
 const isUniform8 = (operand: Operand): boolean =>
   operand instanceof Register && operand.bits === CLASS.r8 && operand.number >= 4
 
 export function encodeLegacy(code: Code, form: Form, operands: readonly Operand[]): void {
   const { pp, map, digit } = form
-  if (form.size16) code.byte(0x66)
+  if (form.size16 || pp === 1) code.byte(0x66)
   if (form.lock) code.byte(0xf0)
-  if (pp !== 0) code.byte(MANDATORY[pp]!)
+  if (pp === 2) code.byte(0xf3)
+  if (pp === 3) code.byte(0xf2)
 
   const rm = form.rm < 0 ? null : (operands[form.rm] as Register | Memory)
   const reg = form.reg < 0 ? Math.max(digit, 0) : (operands[form.reg] as Register).number

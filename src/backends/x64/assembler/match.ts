@@ -1,7 +1,6 @@
 // Finding the form of an instruction that takes the operands at hand.
 
 import { ValueError } from '../../../base/errors.js'
-import { CLASS } from './classes.js'
 import { formatInstruction } from './format.js'
 import { type Form, IMMEDIATE, type Slot } from './forms.js'
 import { Memory } from './memory.js'
@@ -71,13 +70,13 @@ function optionsFit(form: Form, operands: readonly Operand[], options: Options):
   if (options.zero && (!form.zeroes || !options.mask || operands[0] instanceof Memory)) return false
   if (!options.rounding && !options.suppress) return true
   if (operands.some((operand) => operand instanceof Memory)) return false
-  const scalar = form.slots.every((slot) => (slot.accept & (CLASS.y | CLASS.z)) === 0)
-  if (form.length !== 2 && !(scalar && form.length === 0)) return false
+  if (form.length !== 2 && !form.scalar) return false
   return options.rounding ? form.rounds : form.suppresses
 }
 
-function takes(form: Form, operands: readonly Operand[]): boolean {
+function takes(form: Form, operands: readonly Operand[], options: Options | null): boolean {
   if (form.slots.length !== operands.length) return false
+  if (form.needsMask && !options?.mask) return false
   for (let i = 0; i < operands.length; i++) {
     if (!slotTakes(form.slots[i]!, operands[i]!, form)) return false
   }
@@ -107,7 +106,7 @@ export function findForm(
   }
   for (const form of forms) {
     if (evex ? form.prefix !== 'evex' : false) continue
-    if (!takes(form, operands)) continue
+    if (!takes(form, operands, options)) continue
     if (options !== null && !optionsFit(form, operands, options)) continue
     if (!open) return form
     if (found === null) found = form

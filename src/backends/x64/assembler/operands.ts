@@ -53,6 +53,8 @@ interface Simple {
   r8: Gp8
   al: Gp8
   cl: Gp8
+  eax: Gp32
+  rax: Gp64
   r16: Gp16
   r32: Gp32
   r64: Gp64

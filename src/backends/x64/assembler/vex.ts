@@ -19,7 +19,7 @@ const numberOf = (operands: readonly Operand[], at: number): number =>
   at < 0 ? 0 : (operands[at] as Register).number
 
 export function encodeVex(code: Code, form: Form, operands: readonly Operand[]): void {
-  let { opcode } = form
+  let { opcode, pp } = form
   let reg = form.reg < 0 ? Math.max(form.digit, 0) : numberOf(operands, form.reg)
   const vvvv = numberOf(operands, form.vvvv)
   const rm = form.rm < 0 ? null : (operands[form.rm] as Register | Memory)
@@ -28,12 +28,13 @@ export function encodeVex(code: Code, form: Form, operands: readonly Operand[]):
   // A move between registers has two opcodes; the one that puts the high register in reg is shorter.
   if (!memory && form.alternative >= 0 && number >= 8 && reg < 8) {
     ;[reg, number] = [number, reg]
-    opcode = form.alternative
+    opcode = form.alternative & 0xff
+    pp = form.alternative >> 8
   }
   const r = reg >> 3
   const x = memory ? indexBit(memory) : 0
   const b = memory ? baseBit(memory) : number >> 3
-  const low = ((~vvvv & 15) << 3) | (form.length << 2) | form.pp
+  const low = ((~vvvv & 15) << 3) | (form.length << 2) | pp
 
   if (x === 0 && b === 0 && form.w === 0 && form.map === 1) {
     code.byte(0xc5)

@@ -105,7 +105,15 @@ export const GENERAL = {
   movsx: ['r, r8/m8 = 0f be', 'r, r16/m16 = 0f bf no16'],
   movsxd: 'r64, r32/m32 = 63 w',
   lea: 'r, mem = 8d no16',
-  xchg: ['r8/m8, r8 = 86 mr', 'r/m, r = 87 mr'],
+  /** 90 alone is `nop`: between eax and itself, which clears the upper half, it is not short. */
+  xchg: [
+    'eax, eax = 87 c0',
+    'rax, rax = 90',
+    'r, acc = 90 +r',
+    'acc, r = 90 +r',
+    'r8/m8, r8 = 86 mr',
+    'r/m, r = 87 mr',
+  ],
   push: ['r64 = 50 +r', 'm64 = ff /6', 'i8 = 6a', 'i32s = 68'],
   pop: ['r64 = 58 +r', 'm64 = 8f /0'],
 
