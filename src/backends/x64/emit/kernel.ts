@@ -1,0 +1,87 @@
+// A kernel as one function of machine code, by the System V calling convention:
+// void kernel(i64 chunk, void* scratch, void** slots, i32* fault).
+
+import { BYTES, planAddresses } from '../../../compiler/kernel/addresses.js'
+import { hoistInvariants } from '../../../compiler/kernel/hoist.js'
+import type { BufferDecl, Kernel } from '../../../compiler/kernel/ir.js'
+import { Ranges } from '../../../compiler/kernel/ranges.js'
+import { unrollLoops } from '../../../compiler/kernel/unroll.js'
+import { varyingOf } from '../../../compiler/kernel/varying.js'
+import { setPointer } from './indices.js'
+import { Avx2 } from './isa/avx2.js'
+import { Avx512 } from './isa/avx512.js'
+import type { CpuLevel } from './isa/isa.js'
+import { Code, mem, r64 } from './machine/code.js'
+import { finishFunction, type MachineFunction } from './machine/function.js'
+import { constantsOf, Registers } from './registers.js'
+import { SCALAR, type State } from './state.js'
+import { emitBody } from './statements.js'
+
+export type { CpuLevel } from './isa/isa.js'
+
+const ISAS = { avx2: Avx2, avx512: Avx512 } as const
+
+/** Numbers of the registers the arguments come in: rdi, rsi, rdx, rcx. */
+const ARGUMENTS = { chunk: 7, scratch: 6, slots: 2, fault: 1 } as const
+
+/** Bytes of scratch memory a kernel uses, each buffer on a cache line of its own. */
+export function scratchLayout(kernel: Kernel): { offsets: Map<BufferDecl, number>; bytes: number } {
+  const offsets = new Map<BufferDecl, number>()
+  let bytes = 0
+  for (const b of kernel.buffers) {
+    if (b.space !== 'scratch') continue
+    offsets.set(b, bytes)
+    bytes += (b.length * BYTES[b.type] + 63) & ~63
+  }
+  return { offsets, bytes }
+}
+
+/** The bytes of a kernel's function: position-independent, constants behind the code. */
+export const emitKernel = (kernel: Kernel, cpu: CpuLevel): Uint8Array =>
+  compileKernel(kernel, cpu).bytes()
+
+/** The function of a kernel before its bytes: for listings and tests. */
+export function compileKernel(source: Kernel, cpu: CpuLevel): MachineFunction {
+  const kernel = hoistInvariants(unrollLoops(source))
+  const code = new Code()
+  const isa = new ISAS[cpu](code)
+  const varying = varyingOf(kernel)
+  const constants = constantsOf(kernel)
+  const argument = (number: number) => {
+    const given = code.reg('gp', number)
+    const own = code.gp()
+    code.emit('mov', [r64(own), r64(given)], { reads: [given] })
+    return own
+  }
+  const chunk = argument(ARGUMENTS.chunk)
+  const scratch = argument(ARGUMENTS.scratch)
+  const slots = argument(ARGUMENTS.slots)
+  const state: State = {
+    code,
+    isa,
+    addresses: planAddresses(kernel, varying.variables),
+    varying,
+    ranges: new Ranges(kernel),
+    registers: new Registers(isa, varying.registers, constants),
+    constants,
+    variables: new Map([[kernel.chunk.id, { kind: 'general', reg: chunk }]]),
+    pointers: new Map(),
+    bases: new Map(),
+    fault: argument(ARGUMENTS.fault),
+    lanes: SCALAR,
+    emitBody: (body) => emitBody(state, body),
+  }
+  for (const [buffer, offset] of scratchLayout(kernel).offsets) {
+    const base = code.gp()
+    code.emit('lea', [r64(base), mem(scratch, offset)])
+    state.bases.set(buffer, base)
+  }
+  for (const [i, buffer] of kernel.buffers.filter((b) => b.space === 'slot').entries()) {
+    const base = code.gp()
+    code.emit('mov', [r64(base), mem(slots, 8 * i)])
+    state.bases.set(buffer, base)
+  }
+  for (const p of state.addresses.entry) setPointer(state, p, false)
+  emitBody(state, kernel.body)
+  return finishFunction(code, isa)
+}

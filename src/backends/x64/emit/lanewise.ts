@@ -1,0 +1,370 @@
+// Functions of lanes: the instructions for each function and type, on (half of) a part.
+
+import type { Fn, Reg } from '../../../compiler/kernel/ir.js'
+import { type Comparison, isFloat, isWide, type Numeric, SUFFIX } from './isa/isa.js'
+import { laneLoop } from './lane-loop.js'
+import { imm, type Mem, type VectorBits, type VReg, view } from './machine/code.js'
+import type { State } from './state.js'
+
+/** Functions that are one instruction: what stands before the type's suffix. */
+const FLOAT: Partial<Record<Fn, string>> = {
+  add: 'vadd',
+  sub: 'vsub',
+  mul: 'vmul',
+  div: 'vdiv',
+  sqrt: 'vsqrt',
+}
+const INTEGER: Partial<Record<Fn, string>> = { add: 'vpadd', sub: 'vpsub' }
+/** Modes of rounding instructions; 8: without an inexact exception. */
+const ROUNDING: Partial<Record<Fn, number>> = { round: 8, floor: 9, ceil: 10, trunc: 11 }
+const SHIFTS: Partial<Record<Fn, string>> = { shl: 'vpsll', ushr: 'vpsrl', shr: 'vpsra' }
+const COMPARISONS: ReadonlySet<Fn> = new Set(['eq', 'ne', 'lt', 'le'])
+const BITWISE: ReadonlySet<Fn> = new Set(['and', 'or', 'xor'])
+
+/** One call of a function, on one register's worth of lanes. */
+interface Call {
+  readonly e: State
+  readonly type: Numeric
+  readonly bits: VectorBits
+  readonly dst: VReg
+  readonly args: readonly VReg[]
+  /** Arguments that are known constants. */
+  readonly known: readonly (number | bigint | undefined)[]
+  /** Lanes in the register. */
+  readonly lanes: number
+}
+
+/** Assigns fn(args) to a part of a register. */
+export function emitSet(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: number): void {
+  const { registers, isa, lanes, code } = e
+  const type = args.at(-1)!.type
+  const get = (r: Reg, half: number): VReg => registers.get(r, part, half, lanes)
+  if (type === 'bool') {
+    registers.assign(dst, part, 0, lanes, (out) => {
+      conditionFn(
+        e,
+        out,
+        fn,
+        args.map((r) => get(r, 0)),
+      )
+    })
+    return
+  }
+  const bits = isa.width(type, lanes.size)
+  const known = args.map((r) => e.constants.get(r.id))
+  if (COMPARISONS.has(fn)) {
+    registers.assign(dst, part, 0, lanes, (out) => {
+      const n = registers.isUniform(dst) && args.every((r) => registers.isUniform(r)) ? 1 : 2
+      const halves: VReg[] = []
+      for (let half = 0; half < isa.halves(type, lanes.size); half++) {
+        if (half >= n) {
+          halves.push(halves[0]!)
+          continue
+        }
+        const condition =
+          isa.halves(type, lanes.size) === 1 && !narrows(e, type) ? out : isa.fresh('bool')
+        isa.compare(
+          condition,
+          type,
+          fn as Comparison,
+          get(args[0]!, half),
+          get(args[1]!, half),
+          bits,
+        )
+        halves.push(condition)
+      }
+      if (halves[0] !== out) isa.conditionOf(out, halves, type, lanes.size)
+    })
+    return
+  }
+  for (let half = 0; half < registers.halves(dst, lanes); half++) {
+    registers.assign(dst, part, half, lanes, (out) => {
+      if (fn === 'select') {
+        const condition = isa.conditionFor(get(args[0]!, 0), type, lanes.size, half)
+        isa.select(out, condition, get(args[1]!, half), get(args[2]!, half), type, bits)
+        return
+      }
+      const call: Call = {
+        e,
+        type,
+        bits,
+        dst: out,
+        args: args.map((r) => get(r, half)),
+        known,
+        lanes: Math.min(lanes.size, bits / (isWide(type) ? 64 : 32)),
+      }
+      const special = SPECIAL[fn]
+      if (special?.(call)) return
+      const name = instruction(e, fn, type)
+      if (name === null) throw new Error(`${fn} is not defined for ${type}`)
+      code.v(name, bits, out, ...call.args)
+    })
+  }
+}
+
+/** Whether conditions on 64-bit lanes have to be narrowed to 32-bit ones. */
+const narrows = (e: State, type: Numeric): boolean =>
+  e.isa.condition === 'vector' && isWide(type) && e.lanes.size > 1
+
+function instruction(e: State, fn: Fn, type: Numeric): string | null {
+  if (BITWISE.has(fn)) return isFloat(type) ? null : e.isa.bitwise[fn as 'and']
+  const name = (isFloat(type) ? FLOAT : INTEGER)[fn]
+  if (name !== undefined) return `${name}${SUFFIX[type]}`
+  return type === 'i32' && fn === 'mul' ? 'vpmulld' : null
+}
+
+function conditionFn(e: State, dst: VReg, fn: Fn, args: readonly VReg[]): void {
+  const { isa, lanes } = e
+  const [a, b, c] = args
+  switch (fn) {
+    case 'and':
+    case 'or':
+    case 'xor':
+      isa.logic(dst, fn, a!, b!, lanes.size)
+      return
+    case 'ne':
+      isa.logic(dst, 'xor', a!, b!, lanes.size)
+      return
+    case 'not':
+      isa.not(dst, a!, lanes.size)
+      return
+    case 'eq': {
+      const differs = isa.fresh('bool')
+      isa.logic(differs, 'xor', a!, b!, lanes.size)
+      isa.not(dst, differs, lanes.size)
+      return
+    }
+    case 'select':
+      isa.select(dst, a!, b!, c!, 'bool', isa.width('bool', lanes.size))
+      return
+    default:
+      throw new Error(`${fn} is not defined for bool`)
+  }
+}
+
+/** Functions that are not one instruction on their arguments; false where they are after all. */
+const SPECIAL: Partial<Record<Fn, (call: Call) => boolean>> = {
+  fma: (call) => {
+    const { e, type, bits, dst, args } = call
+    const [a, b, c] = args as [VReg, VReg, VReg]
+    if (!isFloat(type)) return false
+    if (dst === c) {
+      e.code.v(`vfmadd231${SUFFIX[type]}`, bits, dst, a, b)
+      return true
+    }
+    // dst = dst · b + c, with a factor that is not the destination already last.
+    const [first, second] = dst === b ? [b, a] : [a, b]
+    e.isa.copy(dst, first, bits)
+    e.code.v(`vfmadd213${SUFFIX[type]}`, bits, dst, second, c)
+    return true
+  },
+
+  mul: ({ e, type, bits, dst, args }) => {
+    if (type !== 'i64') return false
+    e.isa.multiplyLongs(dst, args[0]!, args[1]!, bits)
+    return true
+  },
+
+  sqrt: ({ e, type, bits, dst, args }) => {
+    if (!isFloat(type)) return false
+    e.code.v(`vsqrt${SUFFIX[type]}`, bits, dst, args[0]!)
+    return true
+  },
+
+  neg: ({ e, type, bits, dst, args }) => {
+    const { code, isa } = e
+    if (isFloat(type)) {
+      code.v(`vxor${SUFFIX[type]}`, bits, dst, args[0]!, isa.constant(type, -0, bits))
+      return true
+    }
+    const zero = code.vector()
+    code.v('vzero', bits, zero)
+    code.v(`vpsub${SUFFIX[type]}`, bits, dst, zero, args[0]!)
+    return true
+  },
+
+  abs: ({ e, type, bits, dst, args }) => {
+    const { code, isa } = e
+    const [a] = args as [VReg]
+    if (type === 'i32') code.v('vpabsd', bits, dst, a)
+    else if (type === 'i64') isa.absoluteLongs(dst, a, bits)
+    else {
+      // All bits but the sign; given as an integer, since as a float it would be a NaN.
+      const rest =
+        type === 'f32'
+          ? isa.constant('i32', 0x7fffffff, bits)
+          : isa.constant('i64', 2n ** 63n - 1n, bits)
+      code.v(`vand${SUFFIX[type]}`, bits, dst, a, rest)
+    }
+    return true
+  },
+
+  not: ({ e, type, bits, dst, args }) => {
+    if (isFloat(type)) return false
+    const { code, isa } = e
+    code.v(isa.bitwise.xor, bits, dst, args[0]!, isa.constant('i32', -1, bits))
+    return true
+  },
+
+  min: (call) => extremum(call, 'min'),
+  max: (call) => extremum(call, 'max'),
+
+  floor: (call) => roundTo(call, 'floor'),
+  ceil: (call) => roundTo(call, 'ceil'),
+  trunc: (call) => roundTo(call, 'trunc'),
+  round: (call) => roundTo(call, 'round'),
+
+  shl: (call) => shift(call, 'shl'),
+  shr: (call) => shift(call, 'shr'),
+  ushr: (call) => shift(call, 'ushr'),
+
+  div: (call) => {
+    if (isFloat(call.type)) return false
+    if (call.type === 'i32') divide32(call, call.dst)
+    else divideOneByOne(call, 'div')
+    return true
+  },
+
+  rem: (call) => {
+    const { e, type, bits, dst, args } = call
+    const { code } = e
+    if (isFloat(type)) {
+      remainderOneByOne(call)
+    } else if (type === 'i64') {
+      divideOneByOne(call, 'rem')
+    } else {
+      const [q, product] = [code.vector(), code.vector()]
+      divide32(call, q)
+      code.v('vpmulld', bits, product, q, args[1]!)
+      code.v('vpsubd', bits, dst, args[0]!, product)
+    }
+    return true
+  },
+}
+
+function roundTo({ e, type, bits, dst, args }: Call, fn: Fn): boolean {
+  if (!isFloat(type)) return false
+  e.code.v(`${e.isa.round}${SUFFIX[type]}`, bits, dst, args[0]!, ROUNDING[fn]!)
+  return true
+}
+
+function shift({ e, type, bits, dst, args, known }: Call, fn: 'shl' | 'shr' | 'ushr'): boolean {
+  if (isFloat(type)) return false
+  const [a, b] = args as [VReg, VReg]
+  const places = known[1] === undefined ? b : Number(known[1])
+  if (fn === 'shr' && type === 'i64') {
+    e.isa.shiftLongs(dst, a, places, bits)
+    return true
+  }
+  const variable = typeof places === 'number' ? '' : 'v'
+  e.code.v(`${SHIFTS[fn]}${variable}${SUFFIX[type]}`, bits, dst, a, places)
+  return true
+}
+
+/**
+ * vmaxps gives its second argument where one is NaN or both are zeros. With a constant as the first that
+ * is right as it stands, but for max(-0, +0) and min(+0, -0).
+ */
+function extremum(call: Call, fn: 'min' | 'max'): boolean {
+  const { e, type, bits, dst, args, known } = call
+  const { code, isa } = e
+  const [a, b] = args as [VReg, VReg]
+  if (isFloat(type)) {
+    const [x, bound, value] = known[1] === undefined ? [b, a, known[0]] : [a, b, known[1]]
+    const c = Number(value)
+    const s = SUFFIX[type]
+    if (value !== undefined && !Number.isNaN(c) && !(fn === 'min' && Object.is(c, -0))) {
+      if (fn === 'max' && Object.is(c, 0)) {
+        // -0 + 0 = +0, and adding zero changes nothing else.
+        const t = code.vector()
+        code.v(`vmax${s}`, bits, t, bound, x)
+        code.v(`vadd${s}`, bits, dst, t, bound)
+      } else {
+        code.v(`v${fn}${s}`, bits, dst, bound, x)
+      }
+      return true
+    }
+  }
+  isa.extremum(dst, fn, type, a, b, bits)
+  return true
+}
+
+/** 32-bit quotients by way of float64, which is exact; dividing by zero and INT_MIN / -1 cannot trap. */
+function divide32(call: Call, dst: VReg): void {
+  const { e, bits, args } = call
+  const { code, isa } = e
+  const lanes = call.lanes
+  const wide = isa.width('f64', lanes)
+  const halves: VReg[] = []
+  for (let half = 0; half < isa.halves('f64', lanes); half++) {
+    const [a, b] = args.map((r) => {
+      const out = code.vector()
+      const from = isa.half(r, half, bits)
+      code.emit('vcvtdq2pd', [view(out, wide), view(from, wide === 512 ? 256 : 128)])
+      return out
+    })
+    const [q, out] = [code.vector(), code.vector()]
+    code.v('vdivpd', wide, q, a!, b!)
+    code.emit('vcvttpd2dq', [view(out, wide === 512 ? 256 : 128), view(q, wide)])
+    halves.push(out)
+  }
+  const [low, high] = halves
+  if (high) isa.join(dst, low!, high, bits)
+  else isa.copy(dst, low!, bits)
+}
+
+/** Operands of a function computed lane by lane, and the lanes worth it. */
+function oneByOne(call: Call, body: (a: Mem, b: Mem, to: Mem) => void): void {
+  const { e, bits, dst, args, type, lanes } = call
+  const size = isWide(type) ? 8 : 4
+  const operands = args.map((reg) => ({ reg, bits, size }) as const)
+  laneLoop(e, lanes, operands, { reg: dst, bits, size }, null, ([a, b], to) => body(a!, b!, to))
+}
+
+/** 64-bit division, guarded: by 0 gives 0, and by -1 is a negation. */
+function divideOneByOne(call: Call, fn: 'div' | 'rem'): void {
+  const { code } = call.e
+  const [rax, rdx] = [code.reg('gp', 0), code.reg('gp', 2)]
+  oneByOne(call, (a, b, to) => {
+    const [divisor, result] = [code.gp(), code.gp()]
+    const [done, negate] = [code.label(), code.label()]
+    code.g('mov', divisor, b)
+    code.g('mov', result, 0)
+    code.g('test', divisor, divisor)
+    code.jump('je', done)
+    code.g('cmp', divisor, -1)
+    code.jump('je', negate)
+    code.g('mov', rax, a)
+    code.emit('cqo', [], { reads: [rax], writes: [rdx] })
+    code.emit('idiv', [view(divisor, 64)], { reads: [rax, rdx], writes: [rax, rdx] })
+    code.g('mov', result, fn === 'div' ? rax : rdx)
+    code.jump('jmp', done)
+    code.bind(negate)
+    if (fn === 'div') {
+      code.g('mov', result, a)
+      code.g('neg', result)
+    }
+    code.bind(done)
+    code.emit('mov', [to, view(result, 64)])
+  })
+}
+
+/** The remainder of truncating division, exact, by the x87's partial remainders. */
+function remainderOneByOne(call: Call): void {
+  const { e, type } = call
+  const { code } = e
+  const ax = code.reg('gp', 0)
+  const size = type === 'f64' ? 64 : 32
+  oneByOne(call, (a, b, to) => {
+    const again = code.label()
+    code.emit(`fld${size}`, [b])
+    code.emit(`fld${size}`, [a])
+    code.bind(again)
+    code.emit('fprem', [])
+    code.emit('fnstsw', [], { writes: [ax] })
+    code.emit('test', [view(ax, 32), imm(0x400)])
+    code.jump('jne', again)
+    code.emit(`fstp${size}`, [to])
+    code.emit('fpop', [])
+  })
+}

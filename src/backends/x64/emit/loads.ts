@@ -1,0 +1,245 @@
+// Loads: neighbours as one instruction, one element for all lanes, gathers for everything else.
+
+import type { Access } from '../../../compiler/kernel/addresses.js'
+import { BYTES } from '../../../compiler/kernel/addresses.js'
+import type { MemoryType, Reg } from '../../../compiler/kernel/ir.js'
+import { laneDistances, scaled } from './indices.js'
+import { isWide } from './isa/isa.js'
+import { imm, type Mem, mem, r32, r64, type VectorBits, type VReg, view } from './machine/code.js'
+import { maskOf, type Of, type State } from './state.js'
+
+type AccessStmt = Of<'load' | 'gather' | 'store' | 'scatter'>
+
+export function accessOf(e: State, s: AccessStmt): Access {
+  const access = e.addresses.accesses.get(s)
+  if (!access) throw new Error(`no address was planned for a ${s.op} of ${s.buffer.name}`)
+  return access
+}
+
+export function pointerOf(e: State, a: Access): VReg {
+  const reg = e.pointers.get(a.pointer.id)
+  if (!reg) throw new Error(`a pointer into ${a.pointer.buffer.name} is not set`)
+  return reg
+}
+
+/** Loads one element into lane 0. */
+function loadElement(e: State, dst: VReg, from: Mem, type: MemoryType): void {
+  const { code } = e
+  if (type === 'u8') {
+    const t = code.gp()
+    code.emit('movzx8', [r32(t), from])
+    code.emit('vmovd', [view(dst, 128), r32(t)])
+  } else {
+    code.emit(isWide(type) ? 'vmovsd' : 'vmovss', [view(dst, 128), from])
+  }
+}
+
+/** Loads one element into all lanes of a register. */
+function loadSplat(e: State, dst: VReg, from: Mem, type: MemoryType, bits: VectorBits): void {
+  if (type !== 'u8') {
+    e.isa.loadSplat(dst, from, type, bits)
+    return
+  }
+  const t = e.code.gp()
+  e.code.emit('movzx8', [r32(t), from])
+  e.isa.splatGeneral(dst, t, 'i32', bits)
+}
+
+/** The address of an element found by an offset in lane 0 of a register. */
+export function elementOf(e: State, a: Access, offset: VReg, step: number): Mem {
+  const { code } = e
+  const at = code.gp()
+  code.emit('vmovd', [r32(at), view(offset, 128)])
+  code.emit('movsxd', [r64(at), r32(at)])
+  if (step === 1 || step === 2 || step === 4 || step === 8) {
+    return mem(pointerOf(e, a), a.bytes, { index: at, scale: step })
+  }
+  const scaledAt = code.gp()
+  code.g('imul', scaledAt, at, step)
+  return mem(pointerOf(e, a), a.bytes, { index: scaledAt })
+}
+
+export function emitLoad(e: State, s: Of<'load'>, part: number): void {
+  const a = accessOf(e, s)
+  const { registers, isa, lanes } = e
+  const from = mem(pointerOf(e, a), a.bytes)
+  const bits = isa.width(s.dst.type, lanes.size)
+  if (lanes.size === 1) {
+    registers.assign(s.dst, 0, 0, lanes, (dst) => loadElement(e, dst, from, s.buffer.type))
+  } else if (registers.isUniform(s.dst)) {
+    registers.assign(s.dst, 0, 0, lanes, (dst) => loadSplat(e, dst, from, s.buffer.type, bits))
+  } else {
+    loadLanes(e, s, a, part, bits)
+  }
+}
+
+export function emitGather(e: State, s: Of<'gather'>, part: number): void {
+  const a = accessOf(e, s)
+  const { registers, isa, lanes } = e
+  const type = s.buffer.type
+  const bits = isa.width(s.dst.type, lanes.size)
+  const step = s.scale * BYTES[type]
+  if (lanes.size === 1) {
+    registers.assign(s.dst, 0, 0, lanes, (dst) => {
+      loadElement(e, dst, elementOf(e, a, registers.get(s.offset, 0, 0, lanes), step), type)
+    })
+  } else if (registers.isUniform(s.dst)) {
+    registers.assign(s.dst, 0, 0, lanes, (dst) => {
+      loadSplat(e, dst, elementOf(e, a, registers.get(s.offset, 0, 0, lanes), step), type, bits)
+    })
+  } else {
+    gatherLanes(e, s, a, part, bits, s.offset, s.scale)
+  }
+}
+
+function loadLanes(e: State, s: Of<'load'>, a: Access, part: number, bits: VectorBits): void {
+  const { registers, isa, lanes } = e
+  const type = s.buffer.type
+  const size = BYTES[type]
+  const base = pointerOf(e, a)
+  if (a.varying.length > 0 || a.laneBytes !== size) {
+    if (a.laneBytes === 2 * size && a.varying.length === 0 && !maskOf(lanes, part)) {
+      if (loadPairs(e, s, a, part, bits)) return
+    }
+    gatherLanes(e, s, a, part, bits, null, 1)
+    return
+  }
+  const mask = maskOf(lanes, part)
+  if (type === 'u8') {
+    const from = mem(base, a.bytes + lanes.size * part)
+    if (mask && isa.level === 'avx2') {
+      gatherLanes(e, s, a, part, bits, null, 1)
+      return
+    }
+    registers.assign(s.dst, part, 0, lanes, (dst) => {
+      e.code.emit('vpmovzxbd', [view(dst, bits), from], mask ? { mask, zero: true } : {})
+    })
+    return
+  }
+  for (let half = 0; half < registers.halves(s.dst, lanes); half++) {
+    const from = mem(base, a.bytes + size * lanes.size * part + (half * bits) / 8)
+    registers.assign(s.dst, part, half, lanes, (dst) => {
+      if (!mask) {
+        e.code.v('vmovups', bits, dst, from)
+        return
+      }
+      isa.loadMasked(dst, from, isa.conditionFor(mask, type, lanes.size, half), type, bits)
+    })
+  }
+}
+
+/** Every other element of float32 or i32: two loads, the second ending with the last element asked for. */
+function loadPairs(e: State, s: Of<'load'>, a: Access, part: number, bits: VectorBits): boolean {
+  const { code, isa, registers, lanes } = e
+  if (s.buffer.type !== 'f32' && s.buffer.type !== 'i32') return false
+  if (bits === 128) return false
+  const n = lanes.size
+  const first = a.bytes + 8 * n * part
+  const base = pointerOf(e, a)
+  registers.assign(s.dst, part, 0, lanes, (dst) => {
+    const [low, high] = [code.vector(), code.vector()]
+    code.v('vmovups', bits, low, mem(base, first))
+    // One element early, so that nothing past the last one is read.
+    code.v('vmovups', bits, high, mem(base, first + 4 * n - 4))
+    if (isa.level === 'avx512') {
+      const order = code.vector()
+      const table = Array.from({ length: n }, (_, l) => (l < n / 2 ? 2 * l : 2 * l + 1))
+      isa.loadTable(order, table, bits)
+      code.v('vpermt2ps', bits, low, order, high)
+      isa.copy(dst, low, bits)
+      return
+    }
+    const t = code.vector()
+    // low has its elements at even places, high at odd ones.
+    code.v('vshufps', 256, t, low, high, 0xd8)
+    code.v('vpermq', 256, dst, t, 0xd8)
+  })
+  return true
+}
+
+/** Lanes at addresses of their own. */
+function gatherLanes(
+  e: State,
+  s: Of<'load' | 'gather'>,
+  a: Access,
+  part: number,
+  bits: VectorBits,
+  offset: Reg | null,
+  scale: number,
+): void {
+  const { isa, registers, lanes } = e
+  const type = s.buffer.type
+  const size = BYTES[type]
+  const mask = maskOf(lanes, part)
+  const index = elementIndices(e, a, part, offset, scale, size)
+  const base = pointerOf(e, a)
+  if (type === 'u8') {
+    registers.assign(s.dst, part, 0, lanes, (dst) => {
+      gatherBytes(e, dst, base, a.bytes, index, mask, bits)
+    })
+    return
+  }
+  for (let half = 0; half < registers.halves(s.dst, lanes); half++) {
+    registers.assign(s.dst, part, half, lanes, (dst) => {
+      const condition = mask && isa.conditionFor(mask, type, lanes.size, half)
+      const at = isa.half(index, half, isa.width('i32', lanes.size))
+      isa.gather(dst, base, a.bytes, at, condition, type, bits)
+    })
+  }
+}
+
+/** For each lane of a part, how many elements from the access's constant place its element is. */
+export function elementIndices(
+  e: State,
+  a: Access,
+  part: number,
+  offset: Reg | null,
+  scale: number,
+  size: number,
+): VReg {
+  const { code, isa, registers, lanes } = e
+  const bits = isa.width('i32', lanes.size)
+  const distances = laneDistances(e, a.laneBytes, a.varying, part, size)
+  const offsets = offset && scaled(e, registers.get(offset, part, 0, lanes), scale)
+  if (distances && offsets) {
+    const sum = code.vector()
+    code.v('vpaddd', bits, sum, distances, offsets)
+    return sum
+  }
+  if (distances || offsets) return (distances ?? offsets)!
+  const none = code.vector()
+  isa.loadConstant(none, 'i32', 0, bits)
+  return none
+}
+
+/**
+ * Gathers bytes by way of the aligned four bytes around each, which never lie on a page that the byte does
+ * not lie on.
+ */
+function gatherBytes(
+  e: State,
+  dst: VReg,
+  pointer: VReg,
+  disp: number,
+  index: VReg,
+  mask: VReg | null,
+  bits: VectorBits,
+): void {
+  const { code, isa } = e
+  const [base, low] = [code.gp(), code.gp()]
+  code.emit('lea', [r64(base), mem(pointer, disp)])
+  code.g('mov', low, base)
+  code.emit('and', [r32(low), imm(3)])
+  code.g('and', base, -4)
+  const [start, at, word, bit, places, raw, moved] = Array.from({ length: 7 }, () =>
+    code.vector(),
+  ) as [VReg, VReg, VReg, VReg, VReg, VReg, VReg]
+  isa.splatGeneral(start, low, 'i32', bits)
+  code.v('vpaddd', bits, at, start, index)
+  code.v('vpsrad', bits, word, at, 2)
+  code.v(isa.bitwise.and, bits, bit, at, isa.constant('i32', 3, bits))
+  code.v('vpslld', bits, places, bit, 3)
+  isa.gather(raw, base, 0, word, mask, 'i32', bits)
+  code.v('vpsrlvd', bits, moved, raw, places)
+  code.v(isa.bitwise.and, bits, dst, moved, isa.constant('i32', 255, bits))
+}
