@@ -1,0 +1,201 @@
+// The x64 device: machine code for this processor, written here and now.
+
+import { DeviceError, TesseraError } from '../../base/errors.js'
+import { sizeOf, staticShape } from '../../base/shape.js'
+import { compileProgram } from '../../compiler/compile.js'
+import type { Plan } from '../../compiler/kernel/ir.js'
+import type { TensorType } from '../../ir/node.js'
+import type { Program } from '../../ir/program.js'
+import type { Device, DeviceInfo, Executable } from '../device.js'
+import { type Cpu, detectCpu, type Level } from './cpu.js'
+import { type Host, type Lease, type Ports, X64Executable } from './executable.js'
+import { Arrays } from './native/arrays.js'
+import { Code, codeBytes } from './native/code.js'
+import { whyNoKoffi } from './native/koffi.js'
+import { Pages } from './native/pages.js'
+import { type Emit, PlanCode } from './plan-code.js'
+import { splitSegments } from './segments.js'
+import { targetFor, type X64Target, x64Target } from './target.js'
+import { defaultThreads, MOST_THREADS } from './threads/processors.js'
+import { team } from './threads/team.js'
+
+/** For tests and special uses; the defaults suit everybody else. */
+export interface X64Options {
+  readonly threads?: number
+  /** The instruction set, which the processor has to have. */
+  readonly level?: Level
+  /** Makes machine code of kernels. */
+  readonly emit: Emit
+}
+
+const unavailable = (detail: string): DeviceInfo => ({ name: 'x64', available: false, detail })
+
+/** Whether machine code can be made and run here, and of what kind; else why not. */
+export function x64Available(): DeviceInfo {
+  const reason = whyNoKoffi()
+  if (reason !== '') return unavailable(reason)
+  try {
+    // What the system allowed once it may forbid now: try.
+    Code.load(Uint8Array.of(0xc3)).free()
+    const target = x64Target()
+    if ('reason' in target) return unavailable(target.reason)
+    const threads = defaultThreads()
+    const count = threads === 1 ? '1 thread' : `${threads} threads`
+    const detail = `${instructionSet(detectCpu(), target.level)}, ${count}`
+    return { name: 'x64', available: true, detail }
+  } catch (error) {
+    if (!(error instanceof TesseraError)) throw error
+    return unavailable(`it needs ${error.expected}, and there was ${error.received}`)
+  }
+}
+
+function instructionSet(cpu: Cpu, level: Level): string {
+  if (level === 'avx2') return 'AVX2 with FMA'
+  const more = [cpu.vnni ? 'VNNI' : '', cpu.bf16 ? 'BF16' : ''].filter((s) => s !== '')
+  return ['AVX-512', ...more].join(', ')
+}
+
+const portsOf = ({ inputs, outputs }: Program): Ports => ({
+  inputs: inputs.map(portOf),
+  outputs: outputs.map(portOf),
+})
+const portOf = ({ shape, dtype }: TensorType) => ({
+  dtype,
+  length: sizeOf(staticShape('build', shape)),
+})
+
+export class X64Device implements Device {
+  readonly name = 'x64'
+  readonly target: X64Target
+  private readonly emit: Emit
+  private readonly memories = new Memories()
+  private readonly host: Host
+  private wanted: number
+
+  /** Throws `DeviceError` where machine code cannot be run. */
+  constructor(options: X64Options) {
+    const target = options.level ? targetFor(detectCpu(), options.level) : x64Target()
+    if ('reason' in target) throw new DeviceError('x64', 'a processor it knows', target.reason)
+    this.target = target
+    this.emit = options.emit
+    this.wanted = Math.min(options.threads ?? defaultThreads(), MOST_THREADS)
+    const threads = (): number => this.wanted
+    this.host = {
+      device: this,
+      team: team(),
+      arrays: new Arrays(),
+      get threads() {
+        return threads()
+      },
+      lease: (arena, scratch) => this.memories.lease(arena, scratch * threads()),
+      giveBack: (lease) => this.memories.giveBack(lease),
+    }
+  }
+
+  build(program: Program): Executable {
+    return this.buildPlan(compileProgram(program, this.target), portsOf(program))
+  }
+
+  /** Builds a plan that is already compiled. */
+  buildPlan(plan: Plan, ports: Ports): Executable {
+    const segments = splitSegments(plan.commands)
+    const code = new PlanCode(segments, this.target, this.emit)
+    return new X64Executable(this.host, plan, ports, segments, code)
+  }
+
+  /** Values are host arrays already. */
+  toHost(): void {}
+
+  get threads(): number {
+    return this.wanted
+  }
+
+  set threads(count: number) {
+    this.wanted = Math.min(count, MOST_THREADS)
+  }
+
+  /** Threads of the process that have come to work, besides those that call. */
+  get listening(): number {
+    return this.host.team.listening
+  }
+
+  memory(): { bytes: number; detail: string } {
+    const mebibytes = (n: number): string => `${(n / 2 ** 20).toFixed(1)} MiB`
+    const { bytes } = this.memories
+    const code = codeBytes()
+    return {
+      bytes: bytes + code,
+      detail: `host arrays; ${mebibytes(bytes)} for intermediate values, ${mebibytes(code)} of code`,
+    }
+  }
+
+  /** Frees what is kept between runs. It is mapped again when needed. */
+  close(): void {
+    this.memories.close()
+  }
+}
+
+interface Mapped extends Lease {
+  readonly pages: readonly (Pages | null)[]
+}
+
+/**
+ * Arenas and scratch memory. One plan runs at a time, and all use the same memory; a plan that a host call
+ * of another plan runs gets its own.
+ */
+class Memories {
+  private arena: Pages | null = null
+  private scratch: Pages | null = null
+  private depth = 0
+  private common: Lease = { arena: 0, scratch: 0 }
+
+  get bytes(): number {
+    return (this.arena?.bytes ?? 0) + (this.scratch?.bytes ?? 0)
+  }
+
+  lease(arenaBytes: number, scratchBytes: number): Lease {
+    if (this.depth > 0) return this.leaseOwn(arenaBytes, scratchBytes)
+    if (arenaBytes > (this.arena?.bytes ?? 0)) {
+      this.arena = grown(this.arena, arenaBytes, 'an arena')
+      this.common = { ...this.common, arena: this.arena!.address }
+    }
+    if (scratchBytes > (this.scratch?.bytes ?? 0)) {
+      this.scratch = grown(this.scratch, scratchBytes, 'scratch memory')
+      this.common = { ...this.common, scratch: this.scratch!.address }
+    }
+    this.depth = 1
+    return this.common
+  }
+
+  giveBack(lease: Lease): void {
+    this.depth--
+    if (lease !== this.common) for (const p of (lease as Mapped).pages) p?.free()
+  }
+
+  close(): void {
+    if (this.depth > 0) return
+    this.arena?.free()
+    this.scratch?.free()
+    this.arena = this.scratch = null
+    this.common = { arena: 0, scratch: 0 }
+  }
+
+  private leaseOwn(arenaBytes: number, scratchBytes: number): Mapped {
+    const arena = grown(null, arenaBytes, 'an arena')
+    const scratch = grown(null, scratchBytes, 'scratch memory')
+    this.depth++
+    return {
+      arena: arena?.address ?? 0,
+      scratch: scratch?.address ?? 0,
+      pages: [arena, scratch],
+    }
+  }
+}
+
+/** Pages of at least so many bytes, in place of those given if they are fewer. */
+function grown(pages: Pages | null, bytes: number, what: string): Pages | null {
+  if (bytes <= (pages?.bytes ?? 0)) return pages
+  const more = Pages.map(bytes, what)
+  pages?.free()
+  return more
+}

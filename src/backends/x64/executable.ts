@@ -1,0 +1,274 @@
+// A plan ready to run: its code, its run list, and how a run binds inputs and outputs to it.
+
+import { DTYPES, type DType, type TypedArray } from '../../base/dtype.js'
+import { ArithmeticError, ClosedError, DeviceError, IndexError } from '../../base/errors.js'
+import type { HostCall, Plan } from '../../compiler/kernel/ir.js'
+import type { Device, Executable } from '../device.js'
+import { type Residence, Storage } from '../storage.js'
+import { type Arrays, addressOf } from './native/arrays.js'
+import { viewOf } from './native/pages.js'
+import type { PlanCode } from './plan-code.js'
+import { RunList } from './run-list.js'
+import type { Segment } from './segments.js'
+import type { Team } from './threads/team.js'
+
+/** Element type and number of an input or output. */
+export interface Port {
+  readonly dtype: DType
+  readonly length: number
+}
+
+export interface Ports {
+  readonly inputs: readonly Port[]
+  readonly outputs: readonly Port[]
+}
+
+/** Memory of a run. Addresses are 0 where nothing is needed. */
+export interface Lease {
+  readonly arena: number
+  readonly scratch: number
+}
+
+/** What the device does for the plans it runs. */
+export interface Host {
+  readonly device: Device
+  readonly team: Team
+  readonly arrays: Arrays
+  /** Threads to compute with. */
+  readonly threads: number
+  /** An arena, and scratch memory for each thread, until they are given back. */
+  lease(arenaBytes: number, scratchBytes: number): Lease
+  giveBack(lease: Lease): void
+}
+
+/** The address of a storage's host array, which it keeps alive. */
+class Place implements Residence {
+  constructor(
+    readonly device: Device,
+    readonly address: number,
+    readonly array: TypedArray,
+  ) {}
+}
+
+/** Inputs up to this many bytes are copied rather than asked for their address, the first time. */
+const SMALL_INPUT = 1024
+/** Estimated nanoseconds of shared work in a job worth telling other threads of, and waking them. */
+const WORTH_SHARING = 3_000
+const WORTH_WAKING = 30_000
+const SCRATCH_PAGE = 4096
+
+export class X64Executable implements Executable {
+  private readonly list: RunList
+  private readonly inputEntries: number[][]
+  private readonly outputEntries: number[][]
+  private readonly arenaEntries: { readonly entry: number; readonly offset: number }[] = []
+  /** Views of the places where inputs are copied to; null where they never are. */
+  private readonly inputViews: (TypedArray | null)[]
+  private readonly stride: number
+  private threads = 0
+  private arena = -1
+  private scratch = -1
+  private running = false
+  private closed = false
+  /** What a run has addresses of: nobody else may keep it alive. */
+  private held: unknown = null
+
+  constructor(
+    private readonly host: Host,
+    private readonly plan: Plan,
+    private readonly ports: Ports,
+    private readonly segments: readonly Segment[],
+    private readonly code: PlanCode,
+  ) {
+    const { copy } = host.team
+    const bytesOf = ({ dtype, length }: Port): number => length * DTYPES[dtype].bytes
+    const small = (p: Port): number => (bytesOf(p) <= SMALL_INPUT ? bytesOf(p) : 0)
+    this.list = new RunList(
+      plan,
+      segments,
+      {
+        kernel: ({ command: c }) => (c.op === 'copy' ? copy : code.addressOf(c.kernel)),
+      },
+      { inputs: ports.inputs.map(small) },
+    )
+    const { bytes, inputs } = this.list
+    this.inputViews = ports.inputs.map(({ dtype, length }, i) =>
+      inputs[i]! < 0
+        ? null
+        : new DTYPES[dtype].array(bytes.buffer, bytes.byteOffset + inputs[i]!, length),
+    )
+    this.inputEntries = ports.inputs.map(() => [])
+    this.outputEntries = ports.outputs.map(() => [])
+    for (const [i, b] of plan.buffers.entries()) {
+      if (b.kind === 'input') this.inputEntries[b.index]!.push(i)
+      else if (b.kind === 'output') this.outputEntries[b.index]!.push(i)
+      else if (b.kind === 'arena') this.arenaEntries.push({ entry: i, offset: b.offset })
+    }
+    // Threads' scratch areas start on pages of their own.
+    this.stride = Math.ceil(plan.scratchBytes / SCRATCH_PAGE) * SCRATCH_PAGE
+  }
+
+  run(inputs: readonly (Storage | number)[], targets: readonly (Storage | null)[]): Storage[] {
+    if (this.closed) {
+      throw new ClosedError('plan', 'a plan that was not disposed of', 'a disposed one')
+    }
+    // A host call may run the same plan again: the outer run goes on with what it had.
+    const { held, arena, scratch, threads } = this
+    const outer = this.running ? { list: this.list.save(), held, arena, scratch, threads } : null
+    this.running = true
+    try {
+      return this.runOnce(inputs, targets)
+    } finally {
+      this.held = null
+      if (outer !== null) {
+        this.list.restore(outer.list)
+        this.held = outer.held
+        this.arena = outer.arena
+        this.scratch = outer.scratch
+        this.threads = outer.threads
+      } else {
+        this.running = false
+        if (this.closed) this.code.free()
+      }
+    }
+  }
+
+  private runOnce(
+    inputs: readonly (Storage | number)[],
+    targets: readonly (Storage | null)[],
+  ): Storage[] {
+    const { host, list, segments } = this
+    const outputs: Storage[] = []
+    this.held = [inputs, outputs]
+    for (let i = 0; i < this.inputEntries.length; i++) this.bindInput(i, inputs[i]!)
+    for (let j = 0; j < this.outputEntries.length; j++) {
+      outputs.push(this.bindOutput(j, targets[j] ?? null))
+    }
+    if (this.threads !== host.threads) this.planThreads()
+    const lease = host.lease(this.plan.arenaBytes, this.stride)
+    try {
+      this.bindMemory(lease)
+      list.clearFault()
+      for (let s = 0; s < segments.length; s++) {
+        host.team.run(list.jobs[s]!)
+        if (list.faultCode !== 0) this.fail(list.faultCode)
+        const call = segments[s]!.host
+        if (call !== null) this.callHost(call.call)
+      }
+    } finally {
+      host.giveBack(lease)
+    }
+    return outputs
+  }
+
+  private bindInput(i: number, value: Storage | number): void {
+    const entries = this.inputEntries[i]!
+    const address = this.placeInput(i, value)
+    for (let e = 0; e < entries.length; e++) this.list.bind(entries[e]!, address)
+  }
+
+  private placeInput(i: number, value: Storage | number): number {
+    const view = this.inputViews[i]!
+    if (typeof value === 'number') {
+      if (view instanceof BigInt64Array) view[0] = BigInt(value)
+      else view![0] = value
+      return this.list.address + this.list.inputs[i]!
+    }
+    const host = value.host ?? value.read()
+    const { length } = this.ports.inputs[i]!
+    // Machine code would read whatever has come to lie where a transferred array was.
+    if (host.length !== length) {
+      throw new DeviceError('x64', `a value of ${length} elements`, `one of ${host.length}`)
+    }
+    const { residence } = value
+    if (residence instanceof Place && residence.array === host) return residence.address
+    if (view !== null && !value.pinned) {
+      view.set(host as never)
+      return this.list.address + this.list.inputs[i]!
+    }
+    return this.settle(value, host)
+  }
+
+  /** Looks up where a storage's array is, and notes it. */
+  private settle(storage: Storage, host: TypedArray): number {
+    const address = addressOf(host)
+    storage.residence = new Place(this.host.device, address, host)
+    return address
+  }
+
+  private bindOutput(j: number, target: Storage | null): Storage {
+    const { dtype, length } = this.ports.outputs[j]!
+    const storage = target ?? new Storage(dtype, length, null)
+    const address = this.placeOutput(storage)
+    const entries = this.outputEntries[j]!
+    for (let e = 0; e < entries.length; e++) this.list.bind(entries[e]!, address)
+    return storage
+  }
+
+  private placeOutput(storage: Storage): number {
+    const { host, residence } = storage
+    if (host !== null) {
+      if (residence instanceof Place && residence.array === host) return residence.address
+      return this.settle(storage, host)
+    }
+    const { array, address } = this.host.arrays.make(storage.dtype, storage.length)
+    storage.host = array
+    storage.residence = new Place(this.host.device, address, array)
+    return address
+  }
+
+  private bindMemory({ arena, scratch }: Lease): void {
+    if (this.arena !== arena) {
+      this.arena = arena
+      for (const { entry, offset } of this.arenaEntries) this.list.bind(entry, arena + offset)
+    }
+    if (this.scratch !== scratch) {
+      this.scratch = scratch
+      this.list.scratch(scratch, this.stride)
+    }
+  }
+
+  /** Decides which segments are worth several threads. */
+  private planThreads(): void {
+    const { threads, team } = this.host
+    this.threads = threads
+    let most = 1
+    for (const [s, { shareable }] of this.segments.entries()) {
+      const count = shareable < WORTH_SHARING ? 1 : threads
+      most = Math.max(most, count)
+      this.list.share(s, count, shareable > WORTH_WAKING)
+    }
+    team.start(most)
+  }
+
+  private callHost(call: HostCall): void {
+    const view = ({ buffer, shape, dtype }: HostCall['inputs'][number]): TypedArray => {
+      const { array: Kind, bytes } = DTYPES[dtype as DType]
+      const length = shape.reduce((a, b) => a * b, 1)
+      return new Kind(viewOf(this.list.addressOf(buffer), length * bytes), 0, length)
+    }
+    call.run(call.inputs.map(view), call.outputs.map(view))
+  }
+
+  private fail(code: number): never {
+    const fault = this.plan.faults[code - 1]
+    if (!fault) throw new ArithmeticError('plan', 'a known fault', `code ${code}`)
+    const Kind = fault.kind === 'index' ? IndexError : ArithmeticError
+    throw new Kind(fault.op, fault.expected, fault.received).located(fault.site)
+  }
+
+  dispose(): void {
+    if (this.closed) return
+    this.closed = true
+    // A host call may dispose of the plan it is called from: the code goes when the run is over.
+    if (!this.running) this.code.free()
+  }
+
+  describe(): string {
+    const hosts = this.segments.filter((s) => s.host).length
+    return (
+      `x64: ${this.code.kernels} kernels in ${this.plan.commands.length} commands, ` +
+      `${this.code.bytes} bytes of code, ${this.plan.arenaBytes} bytes of arena, ${hosts} host calls`
+    )
+  }
+}

@@ -1,0 +1,178 @@
+// A plan in memory: a table of its buffers' addresses, and for each segment a job with the commands that
+// machine code walks (see threads/machine.ts). All of it lies in one block, which never moves.
+
+import type { Plan } from '../../compiler/kernel/ir.js'
+import { LINE, zeroed } from './native/arrays.js'
+import { roundUp } from './native/pages.js'
+import { drawOf, gridOf, type Segment, type Task } from './segments.js'
+import { CLOSED, COMMAND, COUNTER_BYTES, JOB, KIND, MOST_ARGS } from './threads/layout.js'
+
+/** Where functions are. */
+export interface Functions {
+  /** Of the command's kernel. */
+  kernel(task: Task): number
+}
+
+const HIGH = 2 ** 32
+
+/** Hands out places in a block before there is one. */
+class Layout {
+  bytes = 0
+  place(bytes: number): number {
+    const at = this.bytes
+    this.bytes += roundUp(Math.max(bytes, 1), LINE)
+    return at
+  }
+}
+
+/** Sizes of the places a plan wants besides what machine code reads. */
+export interface Places {
+  /** Bytes for each input that may be copied in; 0 for those that never are. */
+  readonly inputs: readonly number[]
+}
+
+export class RunList {
+  /** Offsets of the places asked for; -1 where none was. */
+  readonly inputs: readonly number[]
+  readonly address: number
+  readonly bytes: Uint8Array
+  /** Address of each segment's job. */
+  readonly jobs: readonly number[]
+  private readonly words: Uint32Array
+  private readonly jobAt: readonly number[]
+  private readonly fault: number
+  /** Everything before this changes from run to run, or says where memory is. */
+  private readonly changing: number
+
+  constructor(plan: Plan, segments: readonly Segment[], functions: Functions, places: Places) {
+    const layout = new Layout()
+    const tasks = segments.map((s) => s.phases.flat())
+    const copies = tasks.flat().filter((t) => t.command.op === 'copy').length
+    const table = layout.place(8 * (plan.buffers.length + copies))
+    this.fault = layout.place(4)
+    this.jobAt = segments.map(() => layout.place(JOB.bytes))
+    this.inputs = places.inputs.map((bytes) => (bytes > 0 ? layout.place(bytes) : -1))
+    this.changing = layout.bytes
+    const phases = segments.map((s) => layout.place(8 * s.phases.length))
+    const commands = segments.map((s, i) =>
+      layout.place(COMMAND.bytes * (tasks[i]!.length + s.phases.length)),
+    )
+    const args = tasks.map((list) => layout.place(4 * sum(list, argCount)))
+    const counters = tasks.map((list) => layout.place(COUNTER_BYTES * sum(list, isShared)))
+    const constants = plan.buffers.map((b) => (b.kind === 'constant' ? layout.place(b.bytes) : -1))
+
+    const { array, address } = zeroed(layout.bytes)
+    this.bytes = array
+    this.address = address
+    this.words = new Uint32Array(array.buffer, array.byteOffset, layout.bytes / 4)
+    this.jobs = this.jobAt.map((at) => address + at)
+    plan.buffers.forEach((b, i) => {
+      if (b.kind !== 'constant') return
+      array.set(b.data, constants[i]!)
+      this.bind(i, address + constants[i]!)
+    })
+    let entry = plan.buffers.length
+    segments.forEach((segment, s) => {
+      const job = this.jobAt[s]!
+      this.pointer(job + JOB.phases, address + phases[s]!)
+      this.pointer(job + JOB.table, address + table)
+      this.pointer(job + JOB.fault, address + this.fault)
+      this.pointer(job + JOB.counters, address + counters[s]!)
+      this.word(job + JOB.counts, sum(tasks[s]!, isShared))
+      let command = commands[s]!
+      let arg = args[s]!
+      let counter = counters[s]!
+      segment.phases.forEach((phase, p) => {
+        this.pointer(phases[s]! + 8 * p, address + command)
+        for (const task of phase) {
+          const { command: c } = task
+          this.pointer(command + COMMAND.kernel, functions.kernel(task))
+          this.pointer(command + COMMAND.args, address + arg)
+          this.word(command + COMMAND.argCount, argCount(task))
+          this.word(command + COMMAND.grid, gridOf(c))
+          this.word(command + COMMAND.kind, task.shared ? KIND.shared : KIND.alone)
+          this.word(command + COMMAND.draw, Math.min(drawOf(c), gridOf(c)))
+          if (c.op === 'copy') this.bind(entry, c.bytes)
+          const list = c.op === 'copy' ? [c.to, c.from, entry++] : c.args
+          for (const buffer of list) {
+            this.word(arg, buffer)
+            arg += 4
+          }
+          if (task.shared) {
+            this.pointer(command + COMMAND.counter, address + counter)
+            counter += COUNTER_BYTES
+          }
+          command += COMMAND.bytes
+        }
+        const last = p === segment.phases.length - 1
+        this.word(command + COMMAND.kind, last ? KIND.end : KIND.barrier)
+        this.word(command + COMMAND.phase, p)
+        this.word(command + COMMAND.next, last ? CLOSED : p + 1)
+        command += COMMAND.bytes
+      })
+    })
+  }
+
+  /** Sets the address of a plan's buffer. */
+  bind(buffer: number, address: number): void {
+    this.words[2 * buffer] = address
+    this.words[2 * buffer + 1] = address / HIGH
+  }
+
+  /** The address of a plan's buffer. */
+  addressOf(buffer: number): number {
+    return this.words[2 * buffer]! + this.words[2 * buffer + 1]! * HIGH
+  }
+
+  /** Says on how many threads a segment runs, and whether those that sleep are woken for it. */
+  share(segment: number, threads: number, wake: boolean): void {
+    this.word(this.jobAt[segment]! + JOB.threads, threads)
+    this.word(this.jobAt[segment]! + JOB.wake, wake ? 1 : 0)
+  }
+
+  /** Says where threads' scratch memory is. */
+  scratch(address: number, stride: number): void {
+    for (const at of this.jobAt) {
+      this.pointer(at + JOB.scratch, address)
+      this.pointer(at + JOB.stride, stride)
+    }
+  }
+
+  get faultCode(): number {
+    return this.words[this.fault >> 2]!
+  }
+
+  clearFault(): void {
+    this.words[this.fault >> 2] = 0
+  }
+
+  /** What a run changes, to be put back after another run in its midst. */
+  save(): Uint8Array {
+    return this.bytes.slice(0, this.changing)
+  }
+
+  restore(saved: Uint8Array): void {
+    this.bytes.set(saved)
+  }
+
+  private word(at: number, value: number): void {
+    this.words[at >> 2] = value
+  }
+
+  private pointer(at: number, value: number): void {
+    this.words[at >> 2] = value
+    this.words[(at >> 2) + 1] = value / HIGH
+  }
+}
+
+const sum = (tasks: readonly Task[], of: (task: Task) => number): number =>
+  tasks.reduce((total, task) => total + of(task), 0)
+
+const isShared = (task: Task): number => (task.shared ? 1 : 0)
+
+function argCount({ command }: Task): number {
+  if (command.op === 'copy') return 3
+  const { args, kernel } = command
+  if (args.length <= MOST_ARGS) return args.length
+  throw new Error(`kernel ${kernel.name} has ${args.length} buffers, more than ${MOST_ARGS}`)
+}

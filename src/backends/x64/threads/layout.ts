@@ -1,0 +1,89 @@
+// What machine code and TypeScript agree on: where words are in memory. Words that different threads
+// write are on cache lines of their own.
+
+/**
+ * The page through which the threads of a process work together; all zero at first.
+ *
+ * `state` = job · 2^32 + phase · 2^16 + members · 2^8 + finished, see machine.ts. Its upper half is the
+ * number of the job, for which idle threads wait.
+ */
+export const TEAM = {
+  state: 0,
+  /** 1 while some thread has the team. */
+  lock: 64,
+  /** The number of the last job; then what a job's members need: its description, threads, processor. */
+  jobs: 128,
+  threads: 132,
+  job: 136,
+  processor: 144,
+  /** Threads asleep before a job, and at the end of a phase. */
+  idle: 192,
+  waiting: 256,
+  /** Threads that were started and that listen, and whether somebody is starting some. */
+  started: 320,
+  listening: 324,
+  starting: 328,
+  /** Processors the threads may run on: a bit each. */
+  mask: 512,
+  bytes: 4096,
+} as const
+
+/** Bytes of a set of processors: 1024 of them. */
+export const MASK_BYTES = 128
+
+/** A job: a stretch of a plan that is run by one call. */
+export const JOB = {
+  /** Address of the addresses of each phase's first command. */
+  phases: 0,
+  /** Address of the table of buffers. */
+  table: 8,
+  /** Thread i's scratch memory is at scratch + i · stride. */
+  scratch: 16,
+  stride: 24,
+  /** Address of the fault word. */
+  fault: 32,
+  /** Most threads to run on, and whether to wake those that are asleep. */
+  threads: 40,
+  wake: 44,
+  /** Counters from which threads draw chunks: where, and how many. */
+  counters: 48,
+  counts: 56,
+  bytes: 64,
+} as const
+
+/** A command of a job. They follow one another. */
+export const COMMAND = {
+  /** Address of the kernel. */
+  kernel: 0,
+  /** Address of the numbers of its buffers in the table, and how many there are. */
+  args: 8,
+  argCount: 16,
+  grid: 20,
+  kind: 24,
+  /** Most chunks to draw at a time. */
+  draw: 28,
+  /** Address of the counter from which chunks are drawn. */
+  counter: 32,
+  /** For ends of phases: its number, and the next one's. */
+  phase: 40,
+  next: 44,
+  bytes: 64,
+} as const
+
+export const KIND = {
+  /** The first thread runs it. */
+  alone: 0,
+  /** Threads share its chunks. */
+  shared: 1,
+  /** All threads meet. */
+  barrier: 2,
+  /** All threads meet, and the job is done. */
+  end: 3,
+} as const
+
+/** The phase of a job that nobody can join any more. */
+export const CLOSED = 0xffff
+/** Most arguments of a kernel. */
+export const MOST_ARGS = 64
+/** Distance of counters. */
+export const COUNTER_BYTES = 64
