@@ -17,16 +17,28 @@ export interface AssemblerOptions {
   readonly listing?: boolean
 }
 
-interface Line {
+/** A place in the code before `finish`: bytes without the pieces of variable length, and those. */
+interface Place {
   readonly at: number
   readonly piece: number
+}
+
+interface Line {
+  readonly start: Place
+  readonly end: Place
   readonly text: string
+}
+
+interface Constant {
+  readonly label: Label
+  readonly bytes: Uint8Array
+  readonly alignment: number
 }
 
 /** Everything but the instructions. */
 class Core {
   private readonly code = new Code()
-  private readonly constants = new Map<string, { label: Label; bytes: Uint8Array; align: number }>()
+  private readonly constants = new Map<string, Constant>()
   private readonly lines: Line[] | null
   private result: Uint8Array<ArrayBuffer> | null = null
   private sums: Uint32Array | null = null
@@ -36,6 +48,11 @@ class Core {
     this.lines = options.listing ? [] : null
   }
 
+  private checkOpen(where: string): void {
+    if (this.result === null) return
+    throw new ValueError(where, 'code that is still in the making', 'an assembler after `finish`')
+  }
+
   /** A new label; `bind` says where it is. */
   label(name = 'L'): Label {
     return new Label(`${name}${name === 'L' ? this.labelCount++ : ''}`)
@@ -43,28 +60,35 @@ class Core {
 
   /** Puts a label here. Returns it: `const loop = a.bind(a.label('loop'))`. */
   bind(label: Label): Label {
+    this.checkOpen('bind')
     this.code.bind(label)
     return label
   }
 
   /** Goes on at a multiple of `alignment` bytes (a power of two), over instructions that do nothing. */
   align(alignment: number): void {
+    this.checkOpen('align')
     this.code.align(alignment, true)
   }
 
   /** Bytes as data. */
   db(...values: readonly number[]): void {
-    for (const value of values) this.code.integer(value, 1)
+    this.data('db', values, 1)
   }
 
   /** Integers of 32 bits as data. */
   dd(...values: readonly number[]): void {
-    for (const value of values) this.code.integer(value, 4)
+    this.data('dd', values, 4)
   }
 
   /** Integers of 64 bits as data. */
   dq(...values: readonly (number | bigint)[]): void {
-    for (const value of values) this.code.integer(value, 8)
+    this.data('dq', values, 8)
+  }
+
+  private data(where: string, values: readonly (number | bigint)[], bytes: number): void {
+    this.checkOpen(where)
+    for (const value of values) this.code.integer(value, bytes)
   }
 
   /**
@@ -72,19 +96,16 @@ class Core {
    * @param align a power of two; by default the size, up to 64
    */
   constant(data: ArrayBufferView, align?: number): Label {
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    const key = String.fromCharCode(...bytes)
-    let alignment = 1
-    while (alignment < bytes.length && alignment < 64) alignment *= 2
-    const wanted = align ?? alignment
+    this.checkOpen('constant')
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()
+    let alignment = align ?? 1
+    if (align === undefined) while (alignment < bytes.length && alignment < 64) alignment *= 2
+    let key = `${alignment}:`
+    for (const value of bytes) key += String.fromCharCode(value)
     const known = this.constants.get(key)
-    if (known !== undefined && known.align >= wanted) return known.label
+    if (known !== undefined) return known.label
     const label = new Label(`const${this.constants.size}`)
-    this.constants.set(known ? `${key}@${wanted}` : key, {
-      label,
-      bytes: bytes.slice(),
-      align: wanted,
-    })
+    this.constants.set(key, { label, bytes, alignment })
     return label
   }
 
@@ -105,9 +126,7 @@ class Core {
 
   /** Encodes one instruction; the methods of the mnemonics come here. */
   protected emit(instruction: Instruction, args: readonly (Operand | Options | undefined)[]): void {
-    if (this.result !== null) {
-      throw new ValueError(instruction.mnemonic, 'an assembler in the making', 'a finished one')
-    }
+    this.checkOpen(instruction.mnemonic)
     const last = args.at(-1)
     const isOptions = args.length > 0 && (last === undefined || isOptionsObject(last))
     const operands = (isOptions ? args.slice(0, -1) : args) as readonly Operand[]
@@ -115,15 +134,11 @@ class Core {
       isOptions && last !== undefined && given(last as Options) ? (last as Options) : null
     const { code } = this
     const form = findForm(instruction, operands, options)
-    this.lines?.push({
-      at: code.length,
-      piece: code.pieceCount,
-      text: formatInstruction(instruction.mnemonic, form, operands, options),
-    })
+    const start = this.lines ? this.here() : null
     switch (form.prefix) {
       case 'jump':
         code.jump(operands[0] as Label, form.short, form.near)
-        return
+        break
       case 'legacy':
         encodeLegacy(code, form, operands)
         break
@@ -137,6 +152,14 @@ class Core {
     if (form.immediate >= 0) {
       code.integer(operands[form.immediate] as number | bigint, form.immediateBytes)
     }
+    if (start !== null) {
+      const text = formatInstruction(instruction.mnemonic, form, operands, options)
+      this.lines?.push({ start, end: this.here(), text })
+    }
+  }
+
+  private here(): Place {
+    return { at: this.code.length, piece: this.code.pieceCount }
   }
 
   /**
@@ -146,9 +169,10 @@ class Core {
    */
   finish(): Uint8Array<ArrayBuffer> {
     if (this.result !== null) return this.result
-    const pool = [...this.constants.values()].sort((a, b) => b.align - a.align)
-    for (const { label, bytes, align } of pool) {
-      this.code.align(align, false)
+    const pool = [...this.constants.values()].sort((a, b) => b.alignment - a.alignment)
+    this.constants.clear()
+    for (const { label, bytes, alignment } of pool) {
+      this.code.align(alignment, false)
       this.code.bind(label)
       this.code.bytes(bytes)
     }
@@ -165,18 +189,18 @@ class Core {
     if (lines === null || sums === null) {
       throw new ValueError('listing', 'an assembler made with `listing: true`', 'one without')
     }
-    const rows = lines.map(({ at, piece, text }) => ({ offset: at + sums[piece]!, text }))
-    const labels = this.code.bound().map((label) => ({ offset: label.offset, text: `${label}:` }))
+    const offsetOf = ({ at, piece }: Place): number => at + sums[piece]!
+    const labels = this.code.bound()
     const out: string[] = []
     let next = 0
-    for (const [i, { offset, text }] of rows.entries()) {
-      while (next < labels.length && labels[next]!.offset <= offset) out.push(labels[next++]!.text)
-      const end = rows[i + 1]?.offset ?? offset + 15
-      const limit = Math.min(end, labels[next]?.offset ?? code.length, code.length)
-      const bytes = [...code.subarray(offset, limit)].map((b) => b.toString(16).padStart(2, '0'))
-      out.push(`${offset.toString(16).padStart(6)}  ${bytes.join(' ').padEnd(32)} ${text}`)
+    for (const { start, end, text } of lines) {
+      const offset = offsetOf(start)
+      while (next < labels.length && labels[next]!.offset <= offset) out.push(`${labels[next++]}:`)
+      const bytes = [...code.subarray(offset, offsetOf(end))]
+      const hex = bytes.map((b) => b.toString(16).padStart(2, '0')).join(' ')
+      out.push(`${offset.toString(16).padStart(6)}  ${hex.padEnd(32)} ${text}`)
     }
-    while (next < labels.length) out.push(labels[next++]!.text)
+    while (next < labels.length) out.push(`${labels[next++]}:`)
     return out.join('\n')
   }
 }

@@ -67,6 +67,8 @@ export type Mem = Memory<false>
 /** As many places in memory as its index register has elements. */
 export type VectorMem = Memory<true>
 
+const INDEX_KINDS: readonly string[] = ['r64', 'x', 'y', 'z']
+
 function checked(disp: number): number {
   if ((disp | 0) === disp) return disp
   throw new ValueError('mem', 'a displacement of signed 32 bits', `${disp}`)
@@ -91,6 +93,12 @@ export function mem(address: Address | LabelAddress | VectorAddress): Memory {
     return new Memory(null, null, 1, checked(disp), address.label, size, broadcast)
   }
   const { base, index, scale = 1 } = address
+  if (base !== undefined && base.kind !== 'r64') {
+    throw new ValueError('mem', 'a base of 64 bits', `${base}`)
+  }
+  if (index !== undefined && !INDEX_KINDS.includes(index.kind)) {
+    throw new ValueError('mem', 'an index of 64 bits, or a vector', `${index}`)
+  }
   if (index?.kind === 'r64' && index.number === 4) {
     throw new ValueError('mem', 'an index other than rsp (its number means `no index`)', 'rsp')
   }

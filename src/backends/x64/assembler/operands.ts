@@ -89,7 +89,7 @@ type Tuple<S extends readonly string[]> = {
 export type RowArguments<R extends Row> = R extends `= ${string}`
   ? []
   : R extends `${infer Left} = ${infer Right}`
-    ? Right extends `${'both' | 'evex'} ${string}`
+    ? Right extends `${'both' | 'evex'}${string}`
       ? [...Tuple<Split<Left>>, options?: Options]
       : Tuple<Split<Left>>
     : never
