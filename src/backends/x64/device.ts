@@ -8,6 +8,7 @@ import type { TensorType } from '../../ir/node.js'
 import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
 import { type Cpu, detectCpu, type Level } from './cpu.js'
+import { emitKernel } from './emit/kernel.js'
 import { type Host, type Lease, type Ports, X64Executable } from './executable.js'
 import { Arrays } from './native/arrays.js'
 import { Code, codeBytes } from './native/code.js'
@@ -24,9 +25,11 @@ export interface X64Options {
   readonly threads?: number
   /** The instruction set, which the processor has to have. */
   readonly level?: Level
-  /** Makes machine code of kernels. */
-  readonly emit: Emit
+  /** Makes machine code of kernels, instead of the emitter. */
+  readonly emit?: Emit
 }
+
+const emitted: Emit = (kernel, { level }) => ({ bytes: emitKernel(kernel, level) })
 
 const unavailable = (detail: string): DeviceInfo => ({ name: 'x64', available: false, detail })
 
@@ -73,11 +76,11 @@ export class X64Device implements Device {
   private wanted: number
 
   /** Throws `DeviceError` where machine code cannot be run. */
-  constructor(options: X64Options) {
+  constructor(options: X64Options = {}) {
     const target = options.level ? targetFor(detectCpu(), options.level) : x64Target()
     if ('reason' in target) throw new DeviceError('x64', 'a processor it knows', target.reason)
     this.target = target
-    this.emit = options.emit
+    this.emit = options.emit ?? emitted
     this.wanted = Math.min(options.threads ?? defaultThreads(), MOST_THREADS)
     const threads = (): number => this.wanted
     this.host = {

@@ -4,7 +4,8 @@
 // agreed on, which the system gives to the first who asks and refuses to others. These look up in the list
 // of mappings whether it is ours that lies there. If it is not, they have a team of their own.
 
-import { libc, MAP, PROT } from '../native/libc.js'
+import { DeviceError } from '../../../base/errors.js'
+import { errnoName, libc, MAP, PROT } from '../native/libc.js'
 import { readText } from '../native/node.js'
 import { viewOf } from '../native/pages.js'
 import { TEAM } from './layout.js'
@@ -51,11 +52,13 @@ function mapOwn(): number {
   return c.mmap(0, TEAM.bytes, PROT.read | PROT.write, flags, -1)
 }
 
-/** The team's page, which stays mapped as long as the process lives. -1 as address: there is none. */
+/** The team's page, which stays mapped as long as the process lives. */
 export function mapTeamPage(): TeamPage {
   let address = mapShared()
   if (address < 0) address = mapOwn()
-  if (address < 0) throw new Error('no memory for a page')
+  if (address < 0) {
+    throw new DeviceError('x64', 'a page of memory', errnoName(libc().errno()))
+  }
   const buffer = viewOf(address, TEAM.bytes)
   return { address, words: new Int32Array(buffer), bytes: new Uint8Array(buffer) }
 }
