@@ -54,8 +54,8 @@ class Core {
   }
 
   /** A new label; `bind` says where it is. */
-  label(name = 'L'): Label {
-    return new Label(`${name}${name === 'L' ? this.labelCount++ : ''}`)
+  label(name = `L${this.labelCount++}`): Label {
+    return new Label(name)
   }
 
   /** Puts a label here. Returns it: `const loop = a.bind(a.label('loop'))`. */

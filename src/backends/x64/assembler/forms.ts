@@ -8,7 +8,8 @@
 //   v h q e      a vector of the form's length; one of half, a quarter, an eighth of it (xmm at least)
 //   x y z k      xmm, ymm, zmm, opmask
 //   r            a general register of the operand size: 16, 32 and 64 bits, one form each
-//   r8 … r64     a general register of that width;  al cl eax rax acc  these alone (acc: al's wider selves)
+//   r8 … r64     a general register of that width
+//   al cl eax rax acc  that register alone (acc: ax, eax or rax, of the operand size)
 //   /m           or memory of the same size;  m32 or memory of 32 bits;  mem  memory of any size
 //   m32[v]       elements of 32 bits at the addresses in a vector register (gathers, scatters)
 //   /b32         or one element of 32 bits, broadcast
@@ -24,11 +25,11 @@
 //   0f 0f38 0f3a opcode map;  then the opcode: 58, or two bytes of it
 //   lock         prefix f0
 //   /0 … /7      the opcode goes on in ModRM.reg;  +r  register in the opcode's low three bits
-//   w w1 ew1     W = 1;  W = 1 (alias);  W = 1 with EVEX only.   l1  L = 1, where no operand says so
+//   w1 ew1       W = 1; W = 1 with EVEX only.   l1  L = 1, where no operand says so
 //   mr rmv mvr   operand order, where it is not `reg, vvvv, rm, imm[7:4]`: m is ModRM.rm
 //   alt29        the same with operands exchanged: opcode 29 (alt66d6: 66 d6) if that saves a byte
 //   n4           disp8 counts in units of 4 bytes, where that is not the operand's size
-//   no16 nox noz without the form for 16 bits, xmm, zmm
+//   no16 nox     without the form for 16 bits; for xmm
 //   jump 74 0f84 opcodes of a jump with a displacement of 8 and of 32 bits
 
 import { CLASS } from './classes.js'
@@ -242,9 +243,8 @@ function parseForm(row: string, prefix: 'legacy' | 'vex' | 'evex', choice: Choic
     } else if (token === 'lock') lock = true
     else if (/^\/\d$/.test(token)) digit = Number(token[1])
     else if (token === '+r') inOpcode = true
-    else if (token === 'w' || token === 'w1') w = 1
+    else if (token === 'w1') w = 1
     else if (token === 'ew1') w = prefix === 'evex' ? 1 : w
-    else if (token === 'w0') w = 0
     else if (token === 'l1') length = 1
     else if (token.startsWith('alt')) {
       alternative = (pp << 8) | Number.parseInt(token.slice(-2), 16)
@@ -327,9 +327,7 @@ export function parseRow(row: string): Form[] {
   return prefixes.flatMap((prefix) => {
     if (!scalable) return [parseForm(row, prefix, { vector: 0, bits: 0 })]
     const lengths = [0, 1, 2].filter(
-      (n) =>
-        !(n === 0 && tokens.includes('nox')) &&
-        !(n === 2 && (prefix === 'vex' || tokens.includes('noz'))),
+      (n) => !(n === 0 && tokens.includes('nox')) && !(n === 2 && prefix === 'vex'),
     )
     return lengths.map((vector) => parseForm(row, prefix, { vector, bits: 0 }))
   })

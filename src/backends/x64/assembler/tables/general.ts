@@ -64,9 +64,9 @@ const locked = <const N extends number>(n: N) =>
     `m8, u8 = lock 80 /${n}`,
     `m16, i8 = lock 66 83 /${n}`,
     `m32, i8 = lock 83 /${n}`,
-    `m64, i8 = lock 83 /${n} w`,
+    `m64, i8 = lock 83 /${n} w1`,
     `m32, i32 = lock 81 /${n}`,
-    `m64, i32s = lock 81 /${n} w`,
+    `m64, i32s = lock 81 /${n} w1`,
   ] as const
 
 const shift = <const N extends number>(n: N) =>
@@ -93,17 +93,17 @@ export const GENERAL = {
     'r8, u8 = b0 +r',
     'r16, i16 = 66 b8 +r',
     'r32, i32 = b8 +r',
-    'r64, i32s = c7 /0 w',
-    'r64, i64 = b8 +r w',
+    'r64, i32s = c7 /0 w1',
+    'r64, i64 = b8 +r w1',
     'm8, u8 = c6 /0',
     'm16, i16 = 66 c7 /0',
     'm32, i32 = c7 /0',
-    'm64, i32s = c7 /0 w',
+    'm64, i32s = c7 /0 w1',
   ],
-  movabs: 'r64, i64 = b8 +r w',
+  movabs: 'r64, i64 = b8 +r w1',
   movzx: ['r, r8/m8 = 0f b6', 'r, r16/m16 = 0f b7 no16'],
   movsx: ['r, r8/m8 = 0f be', 'r, r16/m16 = 0f bf no16'],
-  movsxd: 'r64, r32/m32 = 63 w',
+  movsxd: 'r64, r32/m32 = 63 w1',
   lea: 'r, mem = 8d no16',
   /** 90 alone is `nop`: between eax and itself, which clears the upper half, it is not short. */
   xchg: [
@@ -143,8 +143,8 @@ export const GENERAL = {
   dec: ['r8/m8 = fe /1', 'r/m = ff /1'],
   /** Sign-extends eax into edx, rax into rdx: before `idiv`. */
   cdq: '= 99',
-  cqo: '= 99 w',
-  cdqe: '= 98 w',
+  cqo: '= 99 w1',
+  cdqe: '= 98 w1',
 
   rol: shift(0),
   ror: shift(1),
@@ -177,7 +177,7 @@ export const GENERAL = {
   popcnt: 'r, r/m = f3 0f b8',
   tzcnt: 'r, r/m = f3 0f bc',
   lzcnt: 'r, r/m = f3 0f bd',
-  bswap: ['r32 = 0f c8 +r', 'r64 = 0f c8 +r w'],
+  bswap: ['r32 = 0f c8 +r', 'r64 = 0f c8 +r w1'],
 
   jmp: ['rel = jump eb e9', 'r64/m64 = ff /4'],
   call: ['rel = jump - e8', 'r64/m64 = ff /2'],
@@ -191,17 +191,17 @@ export const GENERAL = {
   lock_and: locked(4),
   lock_sub: locked(5),
   lock_xor: locked(6),
-  lock_inc: ['m8 = lock fe /0', 'm16 = lock 66 ff /0', 'm32 = lock ff /0', 'm64 = lock ff /0 w'],
-  lock_dec: ['m8 = lock fe /1', 'm16 = lock 66 ff /1', 'm32 = lock ff /1', 'm64 = lock ff /1 w'],
+  lock_inc: ['m8 = lock fe /0', 'm16 = lock 66 ff /0', 'm32 = lock ff /0', 'm64 = lock ff /0 w1'],
+  lock_dec: ['m8 = lock fe /1', 'm16 = lock 66 ff /1', 'm32 = lock ff /1', 'm64 = lock ff /1 w1'],
   lock_xadd: ['m8, r8 = lock 0f c0 mr', 'm, r = lock 0f c1 mr'],
   lock_cmpxchg: ['m8, r8 = lock 0f b0 mr', 'm, r = lock 0f b1 mr'],
   xadd: ['r8/m8, r8 = 0f c0 mr', 'r/m, r = 0f c1 mr'],
   cmpxchg: ['r8/m8, r8 = 0f b0 mr', 'r/m, r = 0f b1 mr'],
 
   rep_movsb: '= f3 a4',
-  rep_movsq: '= f3 a5 w',
+  rep_movsq: '= f3 a5 w1',
   rep_stosb: '= f3 aa',
-  rep_stosq: '= f3 ab w',
+  rep_stosq: '= f3 ab w1',
 
   pause: '= f3 90',
   syscall: '= 0f 05',
@@ -223,7 +223,7 @@ export const GENERAL = {
   prefetcht2: 'mem = 0f 18 /3',
   prefetchw: 'mem = 0f 0d /1',
   clflushopt: 'mem = 66 0f ae /7',
-  movnti: ['m32, r32 = 0f c3 mr', 'm64, r64 = 0f c3 mr w'],
+  movnti: ['m32, r32 = 0f c3 mr', 'm64, r64 = 0f c3 mr w1'],
   ldmxcsr: 'm32 = 0f ae /2',
   stmxcsr: 'm32 = 0f ae /3',
 } as const
