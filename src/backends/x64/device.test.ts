@@ -137,6 +137,10 @@ describe.skipIf(!canRun())('a kernel', () => {
       return d.buildPlan(plan, out).run([], [null])[0]!.read()[0] as number
     }
     expect(only(stackAlignment())).toBe(8)
+    const [tiny, third] = [Number('1e-310'), Number('3')]
+    const before = [tiny * 3, 1 / third, 10 / third]
+    expect(only(rounding())).toBe(0x1f80)
+    expect([tiny * 3, 1 / third, 10 / third]).toEqual(before)
     expect(only(rounding())).toBe(0x1f80)
   })
 

@@ -123,11 +123,13 @@ export const faulty = (code: number): Kernel =>
     a.ret()
   })
 
-/** Stores MXCSR, and spoils it. */
+/** Stores MXCSR, and leaves behind one that rounds down and knows no subnormal numbers. */
 export const rounding = (): Kernel =>
   handKernel('rounding', 1, 1, (a) => {
+    const spoilt = a.int32(0xbfc0)
     a.mov(rax, mem({ base: rdx }))
     a.stmxcsr(dword({ base: rax }))
+    a.ldmxcsr(mem({ label: spoilt }))
     a.ret()
   })
 

@@ -124,6 +124,23 @@ if (isMainThread) {
     expect(status).toBe(0)
   })
 
+  test('exits while other JavaScript threads compute', () => {
+    const { stdout, stderr, status } = child(`
+const { run } = make(3)
+if (isMainThread) {
+  await Promise.all([worker(), worker()].map(message))
+  for (let i = 0; i < 100; i++) run()
+  said('ran ' + run())
+  process.exit(4)
+} else {
+  run()
+  parentPort.postMessage('runs')
+  for (;;) run()
+}
+`)
+    expect([stdout, stderr, status]).toEqual([`ran ${RESULT}\n`, '', 4])
+  })
+
   test('may use one processor only, and have threads beyond it', () => {
     const body = `
 const { run } = make(4)
