@@ -41,7 +41,9 @@ function expandLoops(kernel: Kernel): Kernel {
       if (dst) own.set(dst.id, { reg: dst, count: (own.get(dst.id)?.count ?? 0) + 1 })
     })
     const out: Stmt[] = []
+    let rounds = 0
     for (let i = inner.from.constant; i < inner.to.constant; i += inner.step) {
+      rounds++
       const renaming = new Renaming()
       renaming.values.set(inner.variable.id, affine(i))
       for (const { reg, count } of own.values()) {
@@ -51,6 +53,11 @@ function expandLoops(kernel: Kernel): Kernel {
         assignments.set(copy.id, count)
       }
       out.push(...renaming.body(inner.body))
+    }
+    // What keeps its name is assigned in every copy now, which a loop around this one has to know.
+    for (const { reg, count } of own.values()) {
+      const all = assignments.get(reg.id) ?? 0
+      if (count !== all) assignments.set(reg.id, all + count * (rounds - 1))
     }
     return out
   }
