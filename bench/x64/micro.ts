@@ -1,0 +1,173 @@
+// The x64 emitter's code on one thread, each kernel against what the processor can do at best:
+// `node scripts/run.mjs bench/x64/micro.ts [--cpu=avx2|avx512] [--text] [filter]`.
+
+import { chooseLevel, detectCpu } from '../../src/backends/x64/cpu.js'
+import { loadKernel } from '../../src/backends/x64/emit/harness.js'
+import { compileKernel, scratchLayout } from '../../src/backends/x64/emit/kernel.js'
+import { Pages, viewOf } from '../../src/backends/x64/native/pages.js'
+import { targetFor } from '../../src/backends/x64/target.js'
+import { lowerDot } from '../../src/compiler/contract/dot.js'
+import { values, Workspace } from '../../src/compiler/contract/fixtures.js'
+import { KernelBuilder } from '../../src/compiler/kernel/builder.js'
+import { MEMORY_BYTES } from '../../src/compiler/kernel/interpret.js'
+import type { Kernel } from '../../src/compiler/kernel/ir.js'
+
+const option = (name: string): string | undefined =>
+  process.argv.find((a) => a.startsWith(`--${name}=`))?.slice(name.length + 3)
+const filter = process.argv.slice(2).find((a) => !a.startsWith('--'))
+const choice = chooseLevel(detectCpu(), option('cpu'))
+if ('reason' in choice) throw new Error(choice.reason)
+const { level } = choice
+const target = targetFor(detectCpu(), level)
+const showText = process.argv.includes('--text')
+
+interface Program {
+  readonly run: () => void
+  readonly compileMs: number
+  readonly codeBytes: number
+}
+
+/** Kernels that run one after another, on buffers given by number. */
+function program(
+  calls: readonly { readonly kernel: Kernel; readonly args: readonly number[] }[],
+  buffers: readonly { readonly bytes: number; readonly fill?: Float32Array }[],
+): Program {
+  const places = buffers.map(({ bytes, fill }) => {
+    const { address } = Pages.map(bytes + 4096, 'the benchmark')
+    if (fill) new Float32Array(viewOf(address, fill.byteLength)).set(fill)
+    return address
+  })
+  const scratchBytes = Math.max(0, ...calls.map((c) => scratchLayout(c.kernel).bytes))
+  const scratch = Pages.map(scratchBytes + 4096, 'the benchmark').address
+  const fault = Pages.map(4096, 'the benchmark').address
+  let codeBytes = 0
+  const began = performance.now()
+  const steps = calls.map(({ kernel, args }) => {
+    if (showText) console.log(compileKernel(kernel, level).text())
+    const { run, code } = loadKernel(kernel, level)
+    codeBytes += code.bytes
+    const table = Pages.map(4096, 'the benchmark').address
+    new BigUint64Array(viewOf(table, 4096)).set(args.map((a) => BigInt(places[a]!)))
+    return () => {
+      for (let chunk = 0; chunk < kernel.grid; chunk++) run(chunk, scratch, table, fault)
+    }
+  })
+  const compileMs = performance.now() - began
+  return {
+    run: () => {
+      for (const step of steps) step()
+    },
+    compileMs,
+    codeBytes,
+  }
+}
+
+/** The shortest seconds of several programs, run in turns: others only ever slow one down. */
+function time(runs: readonly (() => void)[], seconds: number): number[] {
+  for (const run of runs) for (let i = 0; i < 3; i++) run()
+  const best = runs.map(() => Number.POSITIVE_INFINITY)
+  const end = performance.now() + 1e3 * seconds
+  for (let round = 0; performance.now() < end || round < 5; round++) {
+    for (const [i, run] of runs.entries()) {
+      const start = performance.now()
+      run()
+      best[i] = Math.min(best[i]!, (performance.now() - start) / 1e3)
+    }
+  }
+  return best
+}
+
+/** Multiply-adds on registers alone. */
+function peak(): { readonly run: () => void; readonly flops: number } {
+  const k = new KernelBuilder('peak')
+  const lanes = target.nativeLanes
+  const x = k.buffer('x', 'f32', 'readwrite', lanes)
+  const [chains, steps] = [12, 20_000]
+  k.vector('n', lanes, lanes, (n) => {
+    const a = k.load(x, n)
+    const sums = Array.from({ length: chains }, () => k.accumulator('f32', 0))
+    k.loop('k', steps, () => {
+      for (let u = 0; u < 2; u++) for (const s of sums) k.update(s, 'fma', a, a, s)
+    })
+    let total = sums[0]!
+    for (const s of sums.slice(1)) total = k.set('add', total, s)
+    k.store(x, n, total)
+  })
+  const fill = new Float32Array(lanes).fill(1e-20)
+  const p = program([{ kernel: k.finish(), args: [0] }], [{ bytes: 4 * lanes, fill }])
+  return { run: p.run, flops: 2 * 2 * lanes * chains * steps }
+}
+
+function matmul(n: number) {
+  const w = new Workspace(target)
+  const left = w.reader('a', 'float32', [n, n], values(n * n, 1))
+  const right = w.reader('b', 'float32', [n, n], values(n * n, 2))
+  const out = w.buffer('c', 'f32', n * n)
+  const attrs = { leftBatch: [], rightBatch: [], leftContract: [1], rightContract: [0] }
+  const spec = { attrs, left: [n, n], right: [n, n], dtype: 'float32' } as const
+  const calls = lowerDot(spec, left, right, w.writer(out, [n, n]), w)
+  const buffers = [...w.memory.values()].map((m) => ({
+    bytes: m.byteLength,
+    fill: m as Float32Array,
+  }))
+  const bound = calls.map((c) => ({ kernel: c.kernel, args: c.args.map((a) => a.id) }))
+  return { name: `matmul ${n}`, flops: 2 * n ** 3, bytes: 0, ...program(bound, buffers) }
+}
+
+/** y = f(x) of a million elements, or of as many as fit the first-level cache. */
+function map(name: string, n: number, body: (k: KernelBuilder, x: number) => void, reads: number) {
+  const k = new KernelBuilder(name)
+  body(k, n)
+  const kernel = k.finish()
+  const buffers = kernel.buffers.map((b) => ({
+    bytes: b.length * MEMORY_BYTES[b.type],
+    fill: values(b.length, b.id + 1),
+  }))
+  const args = kernel.buffers.map((b) => b.id)
+  const p = program([{ kernel, args }], buffers)
+  return { name: `${name} ${n}`, flops: 0, bytes: 4 * n * reads, ...p }
+}
+
+const relu = (k: KernelBuilder, n: number): void => {
+  const x = k.buffer('x', 'f32', 'read', n)
+  const y = k.buffer('y', 'f32', 'write', n)
+  k.vector('i', n, 4 * target.nativeLanes, (i) => {
+    const v = k.set('fma', k.load(x, i), k.const('f32', 1.5), k.const('f32', -0.25))
+    k.store(y, i, k.set('max', v, k.const('f32', 0)))
+  })
+}
+const sum = (k: KernelBuilder, n: number): void => {
+  const x = k.buffer('x', 'f32', 'read', n)
+  const y = k.buffer('y', 'f32', 'write', 1)
+  const acc = k.accumulator('f32', 0, 4 * target.nativeLanes)
+  k.vector('i', n, 4 * target.nativeLanes, (i) => k.update(acc, 'add', acc, k.load(x, i)))
+  k.store(y, { constant: 0, terms: [] }, k.combine(acc, 'add'))
+}
+
+const CASES = [
+  ...[32, 64, 100, 128, 256, 512, 1024].map((n) => () => matmul(n)),
+  ...[4096, 1 << 20].map((n) => () => map('relu(a·x+b)', n, relu, 2)),
+  ...[4096, 1 << 20].map((n) => () => map('sum', n, sum, 1)),
+]
+
+const best = peak()
+console.log(`${level}, ${detectCpu().model}, tile ${target.tile.rows}x${target.tile.lanes}`)
+for (const make of CASES) {
+  const row = make()
+  if (filter !== undefined && !row.name.includes(filter)) continue
+  const reps = Math.max(1, Math.round(1e6 / (row.flops / 100 + row.bytes / 10)))
+  const many = (): void => {
+    for (let i = 0; i < reps; i++) row.run()
+  }
+  const [seconds, ofPeak] = time([many, best.run], 0.5) as [number, number]
+  const gf = (row.flops * reps) / seconds / 1e9
+  const ceiling = best.flops / ofPeak / 1e9
+  const speed =
+    row.flops > 0
+      ? `${gf.toFixed(1)} GF/s, ${((100 * gf) / ceiling).toFixed(0)}% of ${ceiling.toFixed(0)}`
+      : `${((row.bytes * reps) / seconds / 1e9).toFixed(1)} GB/s`
+  console.log(
+    `${row.name.padEnd(24)} ${speed.padEnd(28)} ${((1e6 * seconds) / reps).toFixed(1)} µs, ` +
+      `compile ${row.compileMs.toFixed(0)} ms`,
+  )
+}

@@ -1,0 +1,75 @@
+// The kernels of every operation of the table, with its gradients, as machine code against the interpreter,
+// bit for bit; and the same bits from what is compiled for AVX2 as from what is for AVX-512.
+
+import { describe, expect, it } from 'vitest'
+import { detectCpu } from '../src/backends/x64/cpu.js'
+import { check } from '../src/backends/x64/emit/check.js'
+import { levelsHere } from '../src/backends/x64/emit/harness.js'
+import { targetFor } from '../src/backends/x64/target.js'
+import { isFloat } from '../src/base/dtype.js'
+import { compileProgram } from '../src/compiler/compile.js'
+import { interpretKernel, MEMORY_ARRAY, type Memory } from '../src/compiler/kernel/interpret.js'
+import { interpretPlan } from '../src/compiler/kernel/interpret-plan.js'
+import type { Command, Kernel, Plan } from '../src/compiler/kernel/ir.js'
+import * as b from '../src/ir/build.js'
+import type { Node } from '../src/ir/node.js'
+import type { NDArray, Op, Sample } from '../src/ir/op.js'
+import { expandComposites, gradients } from '../src/transforms/grad.js'
+import { parametersOf } from './support/compiled.js'
+import { instantiate, sampleName, TABLE } from './support/samples.js'
+
+const LEVELS = levelsHere()
+
+/** The same plan, with each kernel checked before it is interpreted. */
+function checked(plan: Plan): Plan {
+  const commands = plan.commands.map((c): Command => {
+    if (c.op !== 'kernel') return c
+    const io = c.args.map((buffer) => ({ buffer, shape: [], dtype: 'bytes' }))
+    const run = (views: readonly ArrayBufferView[]): void => runChecked(c.kernel, views)
+    return { op: 'host', call: { name: c.kernel.name, inputs: io, outputs: [], run } }
+  })
+  return { ...plan, commands }
+}
+
+function runChecked(kernel: Kernel, views: readonly ArrayBufferView[]): void {
+  const slots = kernel.buffers.filter((s) => s.space === 'slot')
+  const memories = slots.map((s, i): Memory => {
+    const { buffer, byteOffset } = views[i]!
+    return new MEMORY_ARRAY[s.type](buffer as ArrayBuffer, byteOffset, s.length)
+  })
+  check(kernel, memories)
+  interpretKernel(kernel, memories)
+}
+
+/** The results of an operation and the gradients of their sum. */
+function derived(op: Op, sample: Sample): { roots: Node[]; bindings: Map<Node, NDArray> } {
+  const { inputs, results, bindings } = instantiate(op, sample)
+  const axes = (x: Node): number[] => x.shape.map((_, i) => i)
+  const outs = results.filter((y) => isFloat(y.dtype))
+  const wrt = inputs.filter((x) => isFloat(x.dtype))
+  if (outs.length === 0 || wrt.length === 0) return { roots: [...results], bindings }
+  const loss = outs
+    .map((x) => b.cast(b.reduceSum(b.mul(x, x), axes(x)), 'float64'))
+    .reduce((x, y) => b.add(x, y))
+  const grads = gradients([loss], wrt).filter((g) => g !== null)
+  return { roots: [...results, ...grads], bindings }
+}
+
+describe.skipIf(LEVELS.length === 0)('kernels of', () => {
+  it.each(TABLE)('%s', (_name, op) => {
+    for (const sample of op.samples()) {
+      const { roots, bindings } = derived(op, sample)
+      const inputs = parametersOf(roots)
+      const bytes = inputs.map((n) => {
+        const { data } = bindings.get(n)!
+        return new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
+      })
+      const results = LEVELS.map((level) => {
+        const target = targetFor(detectCpu(), level)
+        const plan = compileProgram({ inputs, outputs: expandComposites(roots) }, target)
+        return interpretPlan(checked(plan), bytes).outputs
+      })
+      for (const other of results) expect(other, sampleName(sample)).toEqual(results[0])
+    }
+  })
+})
