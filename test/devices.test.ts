@@ -7,6 +7,7 @@ import { ReferenceDevice } from '../src/backends/reference/device.js'
 import { evaluateGraph } from '../src/backends/reference/evaluate.js'
 import { Storage } from '../src/backends/storage.js'
 import { WasmDevice } from '../src/backends/wasm/device.js'
+import { X64Device, x64Available } from '../src/backends/x64/device.js'
 import { isFloat } from '../src/base/dtype.js'
 import * as b from '../src/ir/build.js'
 import type { Node } from '../src/ir/node.js'
@@ -15,13 +16,15 @@ import { parameter } from '../src/ir/primitives/source.js'
 import { expandComposites, gradients } from '../src/transforms/grad.js'
 import { instantiate, sampleName, TABLE, uniform } from './support/samples.js'
 
-const DEVICES: readonly Device[] = [
-  new WasmDevice(),
-  new WasmDevice({ shared: false }),
-  new ReferenceDevice(),
+const X64 = x64Available()
+if (!X64.available) console.warn(`x64 is not tried: ${X64.detail}`)
+
+const DEVICES: readonly (readonly [string, Device])[] = [
+  ['wasm', new WasmDevice()],
+  ['wasm without shared memory', new WasmDevice({ shared: false })],
+  ...(X64.available ? ([['x64', new X64Device()]] as const) : []),
+  ['reference', new ReferenceDevice()],
 ]
-const nameOf = (device: Device, i: number): string =>
-  i === 1 ? `${device.name} without shared memory` : device.name
 
 /** Largest error allowed, relative to the size of what is compared. */
 const TOLERANCE = { float32: 2e-5, float64: 1e-10 } as const
@@ -92,7 +95,7 @@ function derived(op: Op, sample: Sample): { roots: Node[]; bindings: Map<Node, N
   return { roots: [...results, ...first, ...second], bindings }
 }
 
-describe.each(DEVICES.map((d, i) => [nameOf(d, i), d] as const))('%s', (_, device) => {
+describe.each(DEVICES)('%s', (_, device) => {
   it.each(TABLE)('computes %s and its gradients', (_name, op) => {
     for (const sample of op.samples()) {
       const { roots, bindings } = derived(op, sample)

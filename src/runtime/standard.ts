@@ -2,12 +2,18 @@
 
 import { ReferenceDevice, referenceInfo } from '../backends/reference/device.js'
 import { WasmDevice, wasmAvailable } from '../backends/wasm/device.js'
+import { X64Device, x64Available } from '../backends/x64/device.js'
 import { registerDevice } from './devices.js'
 
 registerDevice({
   name: 'wasm',
   probe: wasmAvailable,
   create: () => new WasmDevice(),
+})
+registerDevice({
+  name: 'x64',
+  probe: x64Available,
+  create: () => new X64Device(),
 })
 registerDevice({
   name: 'reference',
