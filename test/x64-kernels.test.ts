@@ -37,7 +37,7 @@ function runChecked(kernel: Kernel, views: readonly ArrayBufferView[]): void {
     const { buffer, byteOffset } = views[i]!
     return new MEMORY_ARRAY[s.type](buffer as ArrayBuffer, byteOffset, s.length)
   })
-  check(kernel, memories)
+  check(kernel, memories, [true])
   interpretKernel(kernel, memories)
 }
 

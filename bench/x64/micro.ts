@@ -98,20 +98,26 @@ function peak(): { readonly run: () => void; readonly flops: number } {
   return { run: p.run, flops: 2 * 2 * lanes * chains * steps }
 }
 
-function matmul(n: number) {
+/** [m, k] times [k, n]; `leftPerm` and `rightPerm` say which axis of memory each axis is. */
+function matmul(
+  name: string,
+  [m, k, n]: readonly [number, number, number],
+  leftPerm: readonly number[] = [0, 1],
+  rightPerm: readonly number[] = [0, 1],
+) {
   const w = new Workspace(target)
-  const left = w.reader('a', 'float32', [n, n], values(n * n, 1))
-  const right = w.reader('b', 'float32', [n, n], values(n * n, 2))
-  const out = w.buffer('c', 'f32', n * n)
+  const left = w.reader('a', 'float32', [m, k], values(m * k, 1), leftPerm)
+  const right = w.reader('b', 'float32', [k, n], values(k * n, 2), rightPerm)
+  const out = w.buffer('c', 'f32', m * n)
   const attrs = { leftBatch: [], rightBatch: [], leftContract: [1], rightContract: [0] }
-  const spec = { attrs, left: [n, n], right: [n, n], dtype: 'float32' } as const
-  const calls = lowerDot(spec, left, right, w.writer(out, [n, n]), w)
+  const spec = { attrs, left: [m, k], right: [k, n], dtype: 'float32' } as const
+  const calls = lowerDot(spec, left, right, w.writer(out, [m, n]), w)
   const buffers = [...w.memory.values()].map((m) => ({
     bytes: m.byteLength,
     fill: m as Float32Array,
   }))
   const bound = calls.map((c) => ({ kernel: c.kernel, args: c.args.map((a) => a.id) }))
-  return { name: `matmul ${n}`, flops: 2 * n ** 3, bytes: 0, ...program(bound, buffers) }
+  return { name, flops: 2 * m * k * n, bytes: 0, ...program(bound, buffers) }
 }
 
 /** y = f(x) of a million elements, or of as many as fit the first-level cache. */
@@ -145,7 +151,14 @@ const sum = (k: KernelBuilder, n: number): void => {
 }
 
 const CASES = [
-  ...[32, 64, 100, 128, 256, 512, 1024].map((n) => () => matmul(n)),
+  ...[32, 64, 100, 128, 256, 512, 1024].map((n) => () => matmul(`matmul ${n}`, [n, n, n])),
+  () => matmul('matmul 512, right transposed', [512, 512, 512], [0, 1], [1, 0]),
+  () => matmul('matmul 512, left transposed', [512, 512, 512], [1, 0]),
+  () => matmul('linear [32,784]·[128,784]ᵀ', [32, 784, 128], [0, 1], [1, 0]),
+  () => matmul("  its weights' gradient", [128, 32, 784], [1, 0]),
+  () => matmul("  its input's gradient", [32, 128, 784]),
+  () => matmul('linear [32,128]·[10,128]ᵀ', [32, 128, 10], [0, 1], [1, 0]),
+  () => matmul('linear [1,784]·[128,784]ᵀ', [1, 784, 128], [0, 1], [1, 0]),
   ...[4096, 1 << 20].map((n) => () => map('relu(a·x+b)', n, relu, 2)),
   ...[4096, 1 << 20].map((n) => () => map('sum', n, sum, 1)),
 ]
@@ -167,7 +180,7 @@ for (const make of CASES) {
       ? `${gf.toFixed(1)} GF/s, ${((100 * gf) / ceiling).toFixed(0)}% of ${ceiling.toFixed(0)}`
       : `${((row.bytes * reps) / seconds / 1e9).toFixed(1)} GB/s`
   console.log(
-    `${row.name.padEnd(24)} ${speed.padEnd(28)} ${((1e6 * seconds) / reps).toFixed(1)} µs, ` +
+    `${row.name.padEnd(32)} ${speed.padEnd(28)} ${((1e6 * seconds) / reps).toFixed(1)} µs, ` +
       `compile ${row.compileMs.toFixed(0)} ms`,
   )
 }

@@ -9,12 +9,17 @@ const LEVELS = levelsHere()
 /**
  * Runs a kernel on copies of the slots, whose memory ends, then starts, where no memory is, and compares
  * every bit with what the interpreter gives (any NaN equals any NaN).
+ * @param placements whether buffers end at forbidden pages; false: they start at them
  */
-export function check(kernel: Kernel, slots: readonly Memory[]): void {
+export function check(
+  kernel: Kernel,
+  slots: readonly Memory[],
+  placements: readonly boolean[] = [true, false],
+): void {
   const expected = slots.map((s) => s.slice())
   const status = interpretKernel(kernel, expected)
   for (const cpu of LEVELS) {
-    for (const atEnd of [true, false]) {
+    for (const atEnd of placements) {
       const got = slots.map((s) => s.slice())
       const fault = runKernel(kernel, got, cpu, atEnd)
       if (fault !== status)

@@ -306,6 +306,26 @@ describe.skipIf(LEVELS.length === 0)('addresses', () => {
     }
   })
 
+  test.each(KINDS)('transposes of %s', (type) => {
+    for (const n of [1, 3, 4, 7, 8, 16, 21, 33]) {
+      for (const [side, lanes] of [
+        [4, 16],
+        [5, 8],
+        [8, 4],
+        [9, 32],
+      ] as const) {
+        for (const stride of [side, side + 3]) {
+          copy(`turn ${side} ${lanes} ${n}`, type, [side * n, stride * n + 1], (k, x, y) => {
+            k.vector('i', n, lanes, (i) => {
+              const rows = Array.from({ length: side }, (_, r) => k.load(x, plus(i, r * n)))
+              for (const [r, row] of rows.entries()) k.store(y, plus(times(i, stride), r), row)
+            })
+          })
+        }
+      }
+    }
+  })
+
   test.each(KINDS)('quotients and remainders of %s, by lane and not', (type) => {
     for (const by of [1, 2, 3, 7, 8, 641, 65537]) {
       for (const n of [5, 16, 37]) {

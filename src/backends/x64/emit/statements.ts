@@ -17,6 +17,7 @@ import { emitSet } from './lanewise.js'
 import { emitGather, emitLoad } from './loads.js'
 import { emitFor, emitVector, emitWhen } from './loops.js'
 import { imm, mem, r32 } from './machine/code.js'
+import { findSquares, storeSquare } from './squares.js'
 import { maskOf, type Of, type State } from './state.js'
 import { emitStore } from './stores.js'
 
@@ -83,8 +84,15 @@ export function emitBody(e: State, body: readonly Stmt[]): void {
  */
 function emitRun(e: State, run: readonly Stmt[]): void {
   const { lanes } = e
+  const squares = findSquares(e, run)
   const one = (s: Stmt, part: number): void => {
     const first = part === lanes.parts[0]
+    const square = squares.get(s)
+    if (square) {
+      // The four are stored together, when the last one's turn comes.
+      if (s === square.at(-1)) storeSquare(e, square, part)
+      return
+    }
     if (first || !isShared(e, s)) rule(RULES, s)(e, s, part)
     if (first && (s.op === 'divide' || s.op === 'modulo')) setPointersAfter(e, s)
   }
