@@ -117,3 +117,23 @@ it('executes groups after all they read', () => {
     }
   }
 })
+
+describe('no kernel has more buffers than the target allows', () => {
+  const buffers = (roots: Node[]): number[] => {
+    const outputs = new Set(simplify(expandComposites(roots)))
+    return fuse([...outputs], TARGET).groups.map(
+      (g) => g.reads.size + [...g.members.keys()].filter((n) => outputs.has(n)).length,
+    )
+  }
+  const running = (n: number): Node[] => {
+    const sums: Node[] = []
+    for (let i = 0; i < n; i++) sums.push(b.add(sums.at(-1) ?? float(), float()))
+    return sums
+  }
+  it('when a long sum reads many values', () => {
+    expect(Math.max(...buffers([running(300).at(-1) as Node]))).toBeLessThanOrEqual(64)
+  })
+  it('when every step of it is a result', () => {
+    expect(Math.max(...buffers(running(300)))).toBeLessThanOrEqual(64)
+  })
+})

@@ -18,6 +18,9 @@ import { baseOf, Notes } from './notes.js'
 /** Pending nodes below one node before they are placed. */
 const MOST_PENDING = 256
 
+/** Buffers of a kernel that are not for what pending nodes read. */
+const SPARE_BUFFERS = 4
+
 export interface FuseOptions {
   /** Every node becomes a kernel of its own: for tests that fused and unfused programs agree. */
   readonly separate?: boolean
@@ -74,7 +77,13 @@ class Fuser implements Placement {
     node.inputs.forEach((x, i) => {
       if (needsMemory(node, i)) this.materialise(x)
     })
-    this.notes.notePending(node, (base) => this.groupOf.has(base))
+    const isPlaced = (base: Node): boolean => this.groupOf.has(base)
+    this.notes.notePending(node, isPlaced)
+    if (this.notes.readsBelow(node) > this.target.maxBuffers - SPARE_BUFFERS) {
+      // More than a kernel can read: operands become kernels of their own first.
+      for (const x of node.inputs) this.placeBase(x)
+      this.notes.notePending(node, isPlaced)
+    }
     if (this.separate || this.notes.pendingBelow(node) > MOST_PENDING) this.place(node)
   }
 
@@ -258,7 +267,8 @@ class Fuser implements Placement {
   /** Places what has to be computed before `group`; false if that is impossible. */
   private complete(group: Group, c: Collected): boolean {
     if (!c.ok) return false
-    if (group.reads.size + c.reads.size + 2 > this.target.maxBuffers) return false
+    const buffers = group.reads.size + c.reads.size + group.results + 2
+    if (buffers > this.target.maxBuffers) return false
     for (const m of c.materialise) {
       const latest = this.latest(m)
       if (latest !== null && latest.order >= group.order) return false
@@ -281,6 +291,7 @@ class Fuser implements Placement {
 
   private enter(group: Group, node: Node, level: Level): void {
     group.members.set(node, level)
+    if (this.outputs.has(node)) group.results++
     this.groupOf.set(node, group)
   }
 

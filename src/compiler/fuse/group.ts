@@ -25,6 +25,8 @@ export class Group {
   readonly stored = new Set<Node>()
   /** Nodes from outside that members read. */
   readonly reads = new Set<Node>()
+  /** Members that are results of the program, so have buffers of their own. */
+  results = 0
   /** Nodes that members compute in place, at places of their own. They cannot become members. */
   readonly inPlace = new Set<Node>()
   /** The reduction that gave a `reduce` group its axes, or the contraction, or the single node. */

@@ -2,7 +2,7 @@
 
 import type { Node } from '../../ir/node.js'
 import { isView } from '../lower/views.js'
-import { laneCost } from './classify.js'
+import { kindOf, laneCost } from './classify.js'
 
 /** What is made of constants and counters alone is never stored up to this cost. */
 const ALMOST_FREE = 4
@@ -19,12 +19,14 @@ export function baseOf(node: Node): Node {
 export class Notes {
   private readonly uses: Int32Array
   private readonly pending: Int32Array
+  private readonly reads: Int32Array
   private readonly costs: Float64Array
   private readonly free: Uint8Array
 
   constructor(nodes: readonly Node[], outputs: ReadonlySet<Node>) {
     this.uses = new Int32Array(nodes.length)
     this.pending = new Int32Array(nodes.length)
+    this.reads = new Int32Array(nodes.length)
     this.costs = new Float64Array(nodes.length)
     this.free = new Uint8Array(nodes.length)
     for (const o of outputs) this.uses[o.index]!++
@@ -45,6 +47,11 @@ export class Notes {
     return this.pending[node.index] as number
   }
 
+  /** Values in memory that computing this one in place would read, counted once a use. */
+  readsBelow(node: Node): number {
+    return this.reads[node.index] as number
+  }
+
   /** Additions, roughly, an element of this one takes with all that is pending below it. */
   costOf(node: Node): number {
     return this.costs[node.index] as number
@@ -63,6 +70,7 @@ export class Notes {
   noteView(view: Node): void {
     const { index } = view.inputs[0] as Node
     this.pending[view.index] = this.pending[index] as number
+    this.reads[view.index] = this.reads[index] as number
     this.costs[view.index] = this.costs[index] as number
     this.free[view.index] = this.free[index] as number
   }
@@ -70,16 +78,20 @@ export class Notes {
   /** An elementwise node that waits to be placed; `isPlaced` tells which of its operands do not. */
   notePending(node: Node, isPlaced: (base: Node) => boolean): void {
     let pending = 1
+    let reads = 0
     let cost = laneCost(node)
     let fromNothing = true
     for (const x of node.inputs) {
       if (!this.isFree(x)) fromNothing = false
       const base = baseOf(x)
-      if (isPlaced(base)) continue
+      const inMemory = isPlaced(base) || kindOf(base) === 'leaf'
+      reads += inMemory ? 1 : this.readsBelow(base)
+      if (inMemory) continue
       pending += this.pendingBelow(base)
       cost += this.costOf(base)
     }
     this.pending[node.index] = pending
+    this.reads[node.index] = reads
     this.costs[node.index] = cost
     // A mask made of counters, say: cheaper to make again than to load.
     if (fromNothing && cost <= ALMOST_FREE) this.noteFree(node)
