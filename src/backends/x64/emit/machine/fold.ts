@@ -46,9 +46,11 @@ export function foldLoads(code: readonly Instruction[], spreads: boolean): Instr
     }
     const { writes } = rolesOf(i)
     // A pointer that moves on makes earlier loads through it others.
-    for (const [id, { load }] of loads) {
-      const { base, index } = load.mem
-      if (writes.some((w) => w === base || w === index)) loads.delete(id)
+    if (writes.some((w) => w.cls === 'gp')) {
+      for (const [id, { load }] of loads) {
+        const { base, index } = load.mem
+        if (writes.some((w) => w === base || w === index)) loads.delete(id)
+      }
     }
     if (!i.operands.some((o) => o.kind === 'mem')) {
       for (const [place, o] of i.operands.entries()) {

@@ -119,9 +119,8 @@ export function intervalsOf(code: readonly Instruction[]): Interval[] {
     for (const id of b.liveOut) {
       touch(id, 2 * b.last + 1, 0)
     }
-    const liveIn = new Set(b.needs)
-    for (const id of b.liveOut) if (!b.makes.has(id)) liveIn.add(id)
-    for (const id of liveIn) touch(id, 2 * b.first, 0)
+    for (const id of b.needs) touch(id, 2 * b.first, 0)
+    for (const id of b.liveOut) if (!b.makes.has(id)) touch(id, 2 * b.first, 0)
   }
   return [...intervals.values()].sort((a, b) => a.start - b.start || a.reg.id - b.reg.id)
 }

@@ -2,7 +2,7 @@
 //
 // The rule is Intel's: the first operand is written, the rest are read. The tables list the exceptions.
 
-import type { Instruction, Mem, VReg } from './code.js'
+import type { Instruction, Mem, Operand, VReg } from './code.js'
 
 /** Instructions that read their first operand too. */
 const MODIFIES = new Set(
@@ -24,51 +24,89 @@ const isFma = (op: string): boolean => op.startsWith('vfmadd') || op.startsWith(
 export const isJump = (op: string): boolean => op[0] === 'j'
 
 export interface Roles {
-  readonly reads: VReg[]
-  readonly writes: VReg[]
+  readonly reads: readonly VReg[]
+  readonly writes: readonly VReg[]
 }
+
+/** What the name of an instruction says about its operands. */
+interface Habits {
+  readonly reads: boolean
+  readonly modifies: boolean
+  readonly clears: boolean
+  readonly blends: boolean
+}
+
+const habits = new Map<string, Habits>()
+
+function habitsOf(op: string): Habits {
+  let h = habits.get(op)
+  if (!h) {
+    h = {
+      reads: READS.has(op),
+      modifies: MODIFIES.has(op) || isFma(op),
+      clears: CLEARS_MASK.test(op),
+      // A blend's mask chooses between its sources.
+      blends: op.startsWith('vblendm'),
+    }
+    habits.set(op, h)
+  }
+  return h
+}
+
+/** Instructions never change, so their roles are found out once. */
+const known = new WeakMap<Instruction, Roles>()
 
 /** Registers an instruction reads and writes, those in addresses included. */
 export function rolesOf(i: Instruction): Roles {
-  const reads = [...i.reads]
-  const writes = [...i.writes]
-  const clears = CLEARS_MASK.test(i.op)
-  // A blend's mask chooses between its sources.
-  const merges = i.mask !== null && !i.zero && !i.op.startsWith('vblendm')
-  for (const [at, o] of i.operands.entries()) {
+  let roles = known.get(i)
+  if (!roles) {
+    roles = findRoles(i)
+    known.set(i, roles)
+  }
+  return roles
+}
+
+function findRoles(i: Instruction): Roles {
+  const reads = i.reads.slice()
+  const writes = i.writes.slice()
+  const habit = habitsOf(i.op)
+  const merges = i.mask !== null && !i.zero && !habit.blends
+  for (let at = 0; at < i.operands.length; at++) {
+    const o = i.operands[at]!
     if (o.kind === 'mem') {
       if (!('area' in o.base)) reads.push(o.base)
       if (o.index) reads.push(o.index)
     } else if (o.kind === 'view') {
-      const modified =
-        at === 0 && (MODIFIES.has(i.op) || isFma(i.op) || (merges && o.reg.cls === 'vector'))
+      const modified = at === 0 && (habit.modifies || (merges && o.reg.cls === 'vector'))
       // A gather's mask is a vector on AVX2.
-      const cleared = at === 2 && clears
-      if (at !== 0 || modified || READS.has(i.op)) reads.push(o.reg)
-      if ((at === 0 && !READS.has(i.op)) || cleared) writes.push(o.reg)
+      const cleared = at === 2 && habit.clears
+      if (at !== 0 || modified || habit.reads) reads.push(o.reg)
+      if ((at === 0 && !habit.reads) || cleared) writes.push(o.reg)
     }
   }
   if (i.mask) {
     reads.push(i.mask)
-    if (clears) writes.push(i.mask)
+    if (habit.clears) writes.push(i.mask)
   }
   return { reads, writes }
 }
 
 /** Whether an instruction does nothing but set the registers it writes (flags nobody asks about aside). */
 export function isPure(i: Instruction): boolean {
-  if (READS.has(i.op) || isJump(i.op) || i.writes.length > 0) return false
   const [first] = i.operands
-  return first?.kind === 'view' && !MODIFIES.has(i.op) && !isFma(i.op) && !CLEARS_MASK.test(i.op)
+  if (first?.kind !== 'view' || i.writes.length > 0) return false
+  const habit = habitsOf(i.op)
+  return !habit.reads && !habit.modifies && !habit.clears
 }
+
+const classOf = (o: Operand | undefined): string | null => (o?.kind === 'view' ? o.reg.cls : null)
 
 /** Plain copies between registers of one class. */
 export const isCopy = (i: Instruction): boolean =>
   (i.op === 'mov' || i.op === 'vmovaps' || i.op === 'kmovw') &&
   i.mask === null &&
-  i.operands.length === 2 &&
-  i.operands.every((o) => o.kind === 'view') &&
-  new Set(i.operands.map((o) => (o.kind === 'view' ? o.reg.cls : ''))).size === 1
+  classOf(i.operands[0]) !== null &&
+  classOf(i.operands[0]) === classOf(i.operands[1])
 
 // ---- Memory operands ----
 
