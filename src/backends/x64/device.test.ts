@@ -16,6 +16,7 @@ import {
   rounding,
   scratching,
   stackAlignment,
+  summing,
   twice,
 } from './harness.js'
 import { addressOf } from './native/arrays.js'
@@ -142,6 +143,23 @@ describe.skipIf(!canRun())('a kernel', () => {
     expect(only(rounding())).toBe(0x1f80)
     expect([tiny * 3, 1 / third, 10 / third]).toEqual(before)
     expect(only(rounding())).toBe(0x1f80)
+  })
+
+  test.each([1, 2, 3, 64, 65, 301])('may have %i buffers', (count) => {
+    const plan: Plan = {
+      ...single(
+        summing(count),
+        1,
+        Array.from({ length: count }, (_, i) => i),
+      ),
+      buffers: Array.from({ length: count }, (_, i) =>
+        i === 0
+          ? { kind: 'output', index: 0, bytes: 4 }
+          : { kind: 'constant', data: new Uint8Array(Int32Array.of(i).buffer), bytes: 4 },
+      ),
+    }
+    const built = device().buildPlan(plan, { inputs: [], outputs: [int32(1)] })
+    expect(built.run([], [null])[0]!.read()[0]).toBe((count * (count - 1)) / 2)
   })
 
   test('has scratch memory of its own', () => {

@@ -159,6 +159,19 @@ export const counting = (grid: number): Kernel =>
     a.ret()
   })
 
+/** Stores the sum of the numbers its other buffers begin with. */
+export const summing = (buffers: number): Kernel =>
+  handKernel('summing', 1, 1, (a) => {
+    a.xor(eax, eax)
+    for (let i = 1; i < buffers; i++) {
+      a.mov(rcx, mem({ base: rdx, disp: 8 * i }))
+      a.add(eax, dword({ base: rcx }))
+    }
+    a.mov(rcx, mem({ base: rdx }))
+    a.mov(dword({ base: rcx }), eax)
+    a.ret()
+  })
+
 /** Stores whether the stack is aligned as functions expect: 8 past a multiple of 16 on entry. */
 export const stackAlignment = (): Kernel =>
   handKernel('stack', 1, 1, (a) => {

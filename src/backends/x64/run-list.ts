@@ -5,7 +5,7 @@ import type { Plan } from '../../compiler/kernel/ir.js'
 import { LINE, zeroed } from './native/arrays.js'
 import { roundUp } from './native/pages.js'
 import { drawOf, gridOf, type Segment, type Task } from './segments.js'
-import { CLOSED, COMMAND, COUNTER_BYTES, JOB, KIND, MOST_ARGS } from './threads/layout.js'
+import { CLOSED, COMMAND, COUNTER_BYTES, frameBytes, JOB, KIND } from './threads/layout.js'
 
 /** Where functions are. */
 export interface Functions {
@@ -79,6 +79,7 @@ export class RunList {
       this.pointer(job + JOB.fault, address + this.fault)
       this.pointer(job + JOB.counters, address + counters[s]!)
       this.word(job + JOB.counts, sum(tasks[s]!, isShared))
+      this.word(job + JOB.frame, frameBytes(Math.max(0, ...tasks[s]!.map(argCount))))
       let command = commands[s]!
       let arg = args[s]!
       let counter = counters[s]!
@@ -170,9 +171,4 @@ const sum = (tasks: readonly Task[], of: (task: Task) => number): number =>
 
 const isShared = (task: Task): number => (task.shared ? 1 : 0)
 
-function argCount({ command }: Task): number {
-  if (command.op === 'copy') return 3
-  const { args, kernel } = command
-  if (args.length <= MOST_ARGS) return args.length
-  throw new Error(`kernel ${kernel.name} has ${args.length} buffers, more than ${MOST_ARGS}`)
-}
+const argCount = ({ command }: Task): number => (command.op === 'copy' ? 3 : command.args.length)

@@ -2,7 +2,6 @@
 
 import type { Target } from '../../compiler/kernel/ir.js'
 import { type Cpu, chooseLevel, detectCpu, type Level } from './cpu.js'
-import { MOST_ARGS } from './threads/layout.js'
 
 type Shape = Pick<Target, 'name' | 'nativeLanes' | 'mapLanes' | 'tile'>
 
@@ -22,7 +21,7 @@ export const targetFor = (cpu: Cpu, level: Level): X64Target => ({
   ...LEVELS[level],
   level,
   fusedMultiplyAdd: true,
-  maxBuffers: MOST_ARGS,
+  maxBuffers: 64,
   cache: { l1: cpu.cache.l1, l2: cpu.cache.l2 },
 })
 

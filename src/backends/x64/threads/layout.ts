@@ -48,7 +48,9 @@ export const JOB = {
   /** Counters from which threads draw chunks: where, and how many. */
   counters: 48,
   counts: 56,
-  bytes: 64,
+  /** What the walker takes of the stack; see `frameBytes`. */
+  frame: 64,
+  bytes: 72,
 } as const
 
 /** A command of a job. They follow one another. */
@@ -83,7 +85,12 @@ export const KIND = {
 
 /** The phase of a job that nobody can join any more. */
 export const CLOSED = 0xffff
-/** Most arguments of a kernel. */
-export const MOST_ARGS = 64
+
+/** The walker's frame: a few words, then the addresses of a kernel's buffers. */
+export const FRAME = { end: 0, share: 4, slots: 16 } as const
+
+/** Bytes of a frame for kernels of so many buffers, that align a stack on which an address was pushed. */
+export const frameBytes = (buffers: number): number => FRAME.slots + 16 * Math.ceil(buffers / 2) + 8
+
 /** Distance of counters. */
 export const COUNTER_BYTES = 64

@@ -27,14 +27,11 @@ import {
   rsi,
   rsp,
 } from '../assembler/index.js'
-import { COMMAND, JOB, KIND, MOST_ARGS, TEAM } from './layout.js'
+import { COMMAND, FRAME, JOB, KIND, TEAM } from './layout.js'
 import { EVERYBODY, FUTEX, futex, lookFor, PATIENCE } from './waiting.js'
 
 const r13d = gp32(13)
 const r15d = gp32(15)
-
-/** The walker's frame: addresses of a kernel's buffers, and a few words. */
-const FRAME = { slots: 0, end: 8 * MOST_ARGS, share: 8 * MOST_ARGS + 4, bytes: 8 * MOST_ARGS + 16 }
 
 /**
  * Runs commands from r12 to the end of the job. rbp: the job; r13: which thread this is; r14: its scratch
@@ -47,7 +44,7 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
 
   a.align(32)
   a.bind(walk)
-  a.sub(rsp, FRAME.bytes + 8)
+  a.sub(rsp, mem({ base: rbp, disp: JOB.frame }))
   a.jmp(command)
   a.bind(next)
   a.add(r12, COMMAND.bytes)
@@ -110,7 +107,7 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   a.bind(met)
   a.cmp(dword({ base: r12, disp: COMMAND.kind }), KIND.end)
   a.jne(next)
-  a.add(rsp, FRAME.bytes + 8)
+  a.add(rsp, mem({ base: rbp, disp: JOB.frame }))
   a.ret()
 }
 
