@@ -8,6 +8,8 @@ import { levelsHere } from '../src/backends/x64/emit/harness.js'
 import { targetFor } from '../src/backends/x64/target.js'
 import { isFloat } from '../src/base/dtype.js'
 import { compileProgram } from '../src/compiler/compile.js'
+import { lowerDot } from '../src/compiler/contract/dot.js'
+import { values, Workspace } from '../src/compiler/contract/fixtures.js'
 import { interpretKernel, MEMORY_ARRAY, type Memory } from '../src/compiler/kernel/interpret.js'
 import { interpretPlan } from '../src/compiler/kernel/interpret-plan.js'
 import type { Command, Kernel, Plan } from '../src/compiler/kernel/ir.js'
@@ -70,6 +72,43 @@ describe.skipIf(LEVELS.length === 0)('kernels of', () => {
         return interpretPlan(checked(plan), bytes).outputs
       })
       for (const other of results) expect(other, sampleName(sample)).toEqual(results[0])
+    }
+  })
+})
+
+describe.skipIf(LEVELS.length === 0)('matrix products', () => {
+  const attrs = { leftBatch: [], rightBatch: [], leftContract: [1], rightContract: [0] }
+  const straight = [0, 1]
+  const turned = [1, 0]
+  it.each([
+    [1, 1, 1],
+    [3, 17, 5],
+    [17, 31, 33],
+    [5, 513, 9],
+    [64, 40, 64],
+    [33, 65, 10],
+    [1, 100, 30],
+    [30, 100, 1],
+    [13, 70, 97],
+  ])('of [%i, %i] with its columns', (m, depth, n) => {
+    for (const level of LEVELS) {
+      for (const [leftPerm, rightPerm] of [
+        [straight, straight],
+        [straight, turned],
+        [turned, straight],
+      ] as const) {
+        const w = new Workspace(targetFor(detectCpu(), level))
+        const left = w.reader('a', 'float32', [m, depth], values(m * depth, 1), leftPerm)
+        const right = w.reader('b', 'float32', [depth, n], values(depth * n, 2), rightPerm)
+        const out = w.writer(w.buffer('c', 'f32', m * n), [m, n])
+        const spec = { attrs, left: [m, depth], right: [depth, n], dtype: 'float32' } as const
+        for (const { kernel, args } of lowerDot(spec, w.fused(left), right, out, w)) {
+          runChecked(
+            kernel,
+            args.map((a) => w.memory.get(a.id)!),
+          )
+        }
+      }
     }
   })
 })
