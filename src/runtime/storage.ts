@@ -1,1 +1,0 @@
-export { type Residence, Storage } from '../backends/storage.js'
