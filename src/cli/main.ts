@@ -18,6 +18,8 @@ usage: tessera COMMAND
 
 environment:
   TESSERA_DEVICE            the device to use, by name
+  TESSERA_THREADS           how many threads compute
+  TESSERA_CPU               machine code for avx512 or avx2 processors, or none
   TESSERA_HOME              the folder for data sets (default ~/.cache/tessera)`
 
 interface Flags {

@@ -6,14 +6,14 @@ import { X64Device, x64Available } from '../backends/x64/device.js'
 import { registerDevice } from './devices.js'
 
 registerDevice({
-  name: 'wasm',
-  probe: wasmAvailable,
-  create: () => new WasmDevice(),
-})
-registerDevice({
   name: 'x64',
   probe: x64Available,
   create: () => new X64Device(),
+})
+registerDevice({
+  name: 'wasm',
+  probe: wasmAvailable,
+  create: () => new WasmDevice(),
 })
 registerDevice({
   name: 'reference',
