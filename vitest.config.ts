@@ -16,7 +16,12 @@ export default defineConfig({
   // Node 20 and 22 do not know `using`, so it has to be compiled away.
   oxc: { target: 'es2022' },
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: [
+      'src/**/*.test.ts',
+      'test/**/*.test.ts',
+      'scripts/**/*.test.ts',
+      'bench/**/*.test.ts',
+    ],
     pool: 'forks',
     maxWorkers: 2,
     execArgv: ['--expose-gc'],

@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util'
 import { currentDeviceName, getNumThreads, manualSeed, setDevice, setNumThreads } from 'tessera'
 import { type Timing, timed } from './timing.js'
-import { type Mode, WORKLOADS } from './workloads.js'
+import { type Mode, WORKLOADS } from './workloads/index.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,7 +36,7 @@ manualSeed(0)
 
 const row = (workload: string, t: Timing): string =>
   [
-    workload.padEnd(22),
+    workload.padEnd(30),
     `${t.median_us.toFixed(1)} µs`.padStart(14),
     `min ${t.min_us.toFixed(1)}`.padStart(16),
     `${t.runs} runs`.padStart(12),
