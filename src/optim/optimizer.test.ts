@@ -3,7 +3,7 @@ import { ShapeError, ValueError } from '../base/errors.js'
 import { planStatistics } from '../runtime/flush.js'
 import { GradientTape, noGrad } from '../tensor/autograd.js'
 import { compile } from '../tensor/compile.js'
-import { ones, tensor } from '../tensor/create.js'
+import { ones, tensor, zeros } from '../tensor/create.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { Parameter, Variable, variable } from '../tensor/variable.js'
 import { Adagrad, Adam, AdamW, type Optimizer, RMSprop, SGD } from './index.js'
@@ -262,6 +262,20 @@ describe('steps', () => {
     step(true)
     const { state } = optimizer.stateDict()
     expect([state[0]?.step?.item(), state[1]?.step?.item()]).toEqual([3, 2])
+  })
+
+  test('let moments end at zero, not at a subnormal number', () => {
+    const [p, q] = [parameter(1), parameter(1)]
+    const adam = new Adam([p], { betas: [0.75, 0.75] })
+    const sgd = new SGD([q], { momentum: 0.75 })
+    for (let i = 0; i < 400; i++) {
+      for (const x of [p, q]) x.grad = i === 0 ? ones([1]) : zeros([1])
+      adam.step()
+      sgd.step()
+    }
+    const { expAvg, expAvgSq } = adam.state.get(p)!
+    const { momentumBuffer } = sgd.state.get(q)!
+    expect([expAvg, expAvgSq, momentumBuffer].map((x) => x?.item())).toEqual([0, 0, 0])
   })
 
   test('keep double precision', () => {

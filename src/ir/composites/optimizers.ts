@@ -7,7 +7,7 @@ import { apply, type Node, type TensorType } from '../node.js'
 import { type Attrs, define, type Op, type Sample } from '../op.js'
 import { checkFloat } from '../primitives/check.js'
 import { checkSame } from '../primitives/elementwise.js'
-import { plus, spread, square, times } from './math.js'
+import { isSubnormal, plus, spread, square, times } from './math.js'
 
 /** The parameter and what belongs to it have one type; step and learning rate are scalars. */
 function checkState(where: string, same: readonly TensorType[], scalars: readonly TensorType[]) {
@@ -35,6 +35,13 @@ function descent(param: Node, grad: Node, weightDecay: number, maximize: boolean
   const down = maximize ? b.neg(grad) : grad
   return weightDecay === 0 ? down : b.add(down, times(param, weightDecay))
 }
+
+/**
+ * A moment as it is kept for the next step, with 0 for subnormal numbers. Where gradients are 0 (a unit
+ * that is never active), a moment that only shrinks would end among them and stay there, as the smallest
+ * times 0.9 rounds to itself; and most processors take a hundred times as long to compute with them.
+ */
+const kept = (moment: Node): Node => b.select(isSubnormal(moment), b.zerosLike(moment), moment)
 
 const isFirst = (step: Node, like: Node): Node => {
   const first = b.le(step, b.fullLike(step, 1))
@@ -89,7 +96,7 @@ const sgdOp = define<SgdAttrs>({
     if (buffer === undefined) return [move(d)]
     let fresh = d
     if (dampening !== 0) fresh = b.select(isFirst(step!, d), d, times(d, 1 - dampening))
-    const next = b.add(times(buffer, momentum), fresh)
+    const next = kept(b.add(times(buffer, momentum), fresh))
     return [move(nesterov ? b.add(d, times(next, momentum)) : next), next]
   },
   samples: () => {
@@ -129,7 +136,7 @@ export interface SgdState {
  * Stochastic gradient descent, as PyTorch's `SGD`: d = ±grad + weightDecay · param;
  * buffer = momentum · buffer + (1 − dampening) d (the first time: d); d = buffer, or with Nesterov
  * d + momentum · buffer; param − lr · d. The buffer starts as zeros, and is there exactly when momentum
- * is not 0. `lr` (and `step`) are float scalars.
+ * is not 0. `lr` (and `step`) are float scalars. A buffer's subnormal numbers become 0.
  */
 export function sgdUpdate(
   { param, grad, lr, momentumBuffer = null, step = null }: SgdState,
@@ -167,8 +174,8 @@ function adamStep(
   [m, v, step, lr]: readonly [Node, Node, Node, Node],
   { beta1, beta2, eps }: AdamAttrs,
 ): Node[] {
-  const m1 = b.add(m, times(b.sub(grad, m), 1 - beta1))
-  const v1 = b.add(times(v, beta2), times(square(grad), 1 - beta2))
+  const m1 = kept(b.add(m, times(b.sub(grad, m), 1 - beta1)))
+  const v1 = kept(b.add(times(v, beta2), times(square(grad), 1 - beta2)))
   const t = b.cast(step, start.dtype)
   const stepSize = b.div(b.cast(lr, start.dtype), biasCorrection(beta1, t))
   const scale = b.sqrt(biasCorrection(beta2, t))
@@ -257,6 +264,7 @@ const adamBuilder =
 /**
  * Adam, as PyTorch's: with g = ±grad + weightDecay · param, m += (1 − beta1)(g − m),
  * v = beta2 v + (1 − beta2) g², param −= lr/(1 − beta1ᵗ) · m / (√v / √(1 − beta2ᵗ) + eps).
+ * Subnormal numbers in m and v become 0.
  * Kingma and Ba 2014, [arXiv:1412.6980](https://arxiv.org/abs/1412.6980).
  */
 export const adamUpdate = adamBuilder(adamOp)
