@@ -5,6 +5,7 @@ import * as b from '../../ir/build.js'
 import {
   batchNorm,
   crossEntropy,
+  gelu,
   layerNorm,
   linear,
   relu,
@@ -93,6 +94,15 @@ describe('storage', () => {
     const x = float(64, 128)
     const [group] = groupsOf(softmax(x, [1]))
     expect([...(group?.stored ?? [])].map((n) => n.op.name)).toEqual(['div'])
+  })
+  it('keeps of an activation what its gradient cannot cheaply make again', () => {
+    const w = float(128, 32)
+    const h = linear(float(64, 32), w, float(128))
+    const y = linear(gelu(h, 'tanh'), float(32, 128))
+    const [grad] = gradients([sum(b.mul(y, y))], [w])
+    const [first] = groupsOf(grad as Node)
+    // What the activation is of, its tanh, and its result, which a product reads.
+    expect([...(first?.stored ?? [])].map((n) => n.op.name).sort()).toEqual(['add', 'mul', 'tanh'])
   })
   it('computes masks made of counters where they are used', () => {
     const [rows, columns] = [b.iota([64, 64], 0, 'int32'), b.iota([64, 64], 1, 'int32')]

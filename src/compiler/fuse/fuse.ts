@@ -14,6 +14,7 @@ import { kindOf, needsMemory } from './classify.js'
 import { type Collected, collect, MOST_MEMBERS, type Placement } from './collect.js'
 import { Group, type GroupKind, type Level } from './group.js'
 import { baseOf, Notes } from './notes.js'
+import { recompute } from './recompute.js'
 
 /** Pending nodes below one node before they are placed. */
 const MOST_PENDING = 256
@@ -335,6 +336,7 @@ export function fuse(outputs: readonly Node[], target: Target, options: FuseOpti
   const fuser = new Fuser(topological(outputs), wanted, target, options)
   fuser.run()
   markStored(fuser, wanted)
+  if (!fuser.separate) recompute(fuser, wanted)
   return fuser
 }
 

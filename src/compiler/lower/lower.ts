@@ -100,7 +100,8 @@ export function lowerGroups(
     }
     const inMemory = (n: Node): boolean => {
       const home = fusion.groupOf.get(n)
-      return home === undefined ? n.op.name === 'param' : isBefore(home, group)
+      if (home === undefined) return n.op.name === 'param'
+      return isBefore(home, group) && home.stored.has(n)
     }
     const around: Surroundings = {
       memoryOf: (n) => (inMemory(n) ? buffers.of(n) : null),
