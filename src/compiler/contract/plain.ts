@@ -21,10 +21,10 @@ function sumOverK(
   const outer = contract.slice(0, axis)
   const size = contract[axis] ?? 1
   const rest = contract.slice(axis + 1)
+  if (product(contract) === 0) return k.const(type, 0)
   const isFloat = type === 'f32' || type === 'f64'
-  const empty = product(contract) === 0
   // -0 + x is x for every x, so the first block is stored as it is.
-  const total = k.accumulator(type, isFloat && !empty ? -0 : 0)
+  const total = k.accumulator(type, isFloat ? -0 : 0)
   const block = (before: Affine[], from: Affine, count: number): void => {
     const acc = k.accumulator(type, 0)
     nest(k, 'k', [count, ...rest], ([i, ...inner]) => {
@@ -51,7 +51,7 @@ export function plainProduct(p: Product): KernelCall[] {
   const total = product(outer)
   const depth = product(p.contract)
   if (total * lanes === 0) return []
-  const per = rowsPerChunk(lanes * depth)
+  const per = rowsPerChunk(lanes * Math.max(1, depth))
   const k = new KernelAssembly(p.name, Math.ceil(total / per))
   k.flops = 2 * total * lanes * depth
   k.bytes = 4 * total * (lanes + depth)
