@@ -50,6 +50,15 @@ export const gridOf = (c: KernelCommand | CopyCommand): number =>
 const isShared = (c: KernelCommand | CopyCommand): boolean =>
   c.op === 'copy' ? c.bytes > LARGE_COPY : c.kernel.grid > 1 && work(c) > WORTH_SHARING
 
+/**
+ * While the first thread does what it does alone, others begin with what is shared. (Where something is
+ * shared, a phase has no barriers in it, so any order will do.)
+ */
+const aloneFirst = (phase: readonly Task[]): Task[] => [
+  ...phase.filter((t) => !t.shared),
+  ...phase.filter((t) => t.shared),
+]
+
 /** Cuts a plan's commands into segments and these into phases. */
 export function splitSegments(commands: readonly Command[]): Segment[] {
   const segments: Segment[] = []
@@ -59,7 +68,7 @@ export function splitSegments(commands: readonly Command[]): Segment[] {
   let wanted = false
   let othersBusy = false
   const close = (host: HostCommand | null): void => {
-    segments.push({ phases, host, shareable })
+    segments.push({ phases: phases.map(aloneFirst), host, shareable })
     phases = [[]]
     shareable = 0
     wanted = othersBusy = false

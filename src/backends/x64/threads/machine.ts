@@ -100,7 +100,7 @@ function emitRun(a: Assembler, walk: Label, team: number, rdtscp: boolean): Labe
   a.test(ecx, ecx)
   a.je(cleared)
   a.bind(clear)
-  a.mov(dword({ base: rdi }), 0)
+  a.mov(qword({ base: rdi }), 0)
   a.add(rdi, COUNTER_BYTES)
   a.dec(ecx)
   a.jne(clear)

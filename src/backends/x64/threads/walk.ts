@@ -30,6 +30,7 @@ import {
 import { COMMAND, FRAME, JOB, KIND, TEAM } from './layout.js'
 import { EVERYBODY, FUTEX, futex, lookFor, PATIENCE } from './waiting.js'
 
+const r8d = gp32(8)
 const r13d = gp32(13)
 const r15d = gp32(15)
 
@@ -84,18 +85,7 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   a.mov(dword({ base: rsp, disp: FRAME.share }), eax)
   emitGather(a)
   a.bind(draw)
-  a.mov(eax, mem({ base: rsp, disp: FRAME.share }))
-  a.mov(rdx, mem({ base: r12, disp: COMMAND.counter }))
-  a.mov(ecx, eax)
-  a.lock_xadd(mem({ base: rdx }), eax)
-  a.mov(edx, mem({ base: r12, disp: COMMAND.grid }))
-  a.cmp(eax, edx)
-  a.jae(next)
-  a.mov(ebx, eax)
-  a.add(ecx, eax)
-  a.cmp(ecx, edx)
-  a.cmova(ecx, edx)
-  a.mov(dword({ base: rsp, disp: FRAME.end }), ecx)
+  emitDraw(a, next)
   emitChunks(a)
   a.jmp(draw)
 
@@ -109,6 +99,47 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   a.jne(next)
   a.add(rsp, mem({ base: rbp, disp: JOB.frame }))
   a.ret()
+}
+
+/**
+ * Takes chunks from ebx up to the end in the frame, or jumps to `none` when all are taken. Every other
+ * thread takes from the end: then two threads get the same chunks in every run, of every command with as
+ * many, and find in their caches what they left there. The counter has what was taken from the start in
+ * its lower half, and what was taken from the end in its upper one.
+ */
+function emitDraw(a: Assembler, none: Label): void {
+  const [fromStart, odd, taken] = [a.label('start'), a.label('odd'), a.label('taken')]
+  a.mov(ecx, mem({ base: rsp, disp: FRAME.share }))
+  a.mov(rdx, mem({ base: r12, disp: COMMAND.counter }))
+  a.mov(eax, ecx)
+  a.test(r13d, 1)
+  a.je(fromStart)
+  a.shl(rax, 32)
+  a.bind(fromStart)
+  a.lock_xadd(qword({ base: rdx }), rax)
+  // What is left: from eax to edx. Draws that found nothing have counted, too, so they may have met.
+  a.mov(r8, rax)
+  a.shr(r8, 32)
+  a.mov(edx, mem({ base: r12, disp: COMMAND.grid }))
+  a.sub(edx, r8d)
+  a.mov(eax, eax)
+  a.cmp(eax, edx)
+  a.jge(none)
+  a.test(r13d, 1)
+  a.jne(odd)
+  a.mov(ebx, eax)
+  a.add(ecx, eax)
+  a.cmp(ecx, edx)
+  a.cmovg(ecx, edx)
+  a.mov(dword({ base: rsp, disp: FRAME.end }), ecx)
+  a.jmp(taken)
+  a.bind(odd)
+  a.mov(dword({ base: rsp, disp: FRAME.end }), edx)
+  a.mov(ebx, edx)
+  a.sub(ebx, ecx)
+  a.cmp(ebx, eax)
+  a.cmovl(ebx, eax)
+  a.bind(taken)
 }
 
 /** Looks up the addresses of a command's buffers. */
