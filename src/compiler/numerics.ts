@@ -59,10 +59,12 @@ const LONGEST_ROW = 1 << 20
 /** Columns: cut when longer than this, or when long and too narrow to share by columns. */
 const LONG_COLUMN = 512
 const LONGEST_COLUMN = 4096
-const NARROW = 1024
-/** Rows of one block of columns. */
-const SHORTEST_BLOCK = 64
+const NARROW = 1 << 16
+/** Rows of one block of columns: whole groups of rows, and enough to make partial results rare. */
+const SHORTEST_BLOCK = 128
 const LONGEST_BLOCK = 1024
+/** Rows that are added to all columns at once, where rows stream by. */
+export const ROW_GROUP = 8
 
 /** How a reduction over these segments adds. Integers and max/min give the same in any order. */
 export function reductionOrder(segments: readonly Segment[]): ReductionOrder {
@@ -86,8 +88,8 @@ export function reductionOrder(segments: readonly Segment[]): ReductionOrder {
   // Cutting the row itself keeps whole vectors together; cutting an outer axis may cut anywhere.
   const cutsRow = row && reduced === first
   const wanted = BLOCK_ELEMENTS / ((reduced / first) * (row ? 1 : kept))
-  const block = cutsRow
-    ? Math.round(wanted / REDUCE_LANES) * REDUCE_LANES
-    : Math.max(row ? 1 : SHORTEST_BLOCK, Math.min(LONGEST_BLOCK, Math.round(wanted)))
+  const grain = cutsRow ? REDUCE_LANES : row ? 1 : ROW_GROUP
+  const whole = Math.round(wanted / grain) * grain
+  const block = cutsRow ? whole : Math.max(row ? 1 : SHORTEST_BLOCK, Math.min(LONGEST_BLOCK, whole))
   return { kind, block: block * 2 <= first ? block : 0 }
 }

@@ -1,17 +1,20 @@
 // Lowers a reduce group: reductions over the same axes, with elementwise work before, between and after.
 //
-// The group runs in passes over its reduced axes. A reduction that needs the result of another (the sum
-// of a softmax needs its maximum) is one pass later; values of the whole domain are computed again in
-// each pass that needs them, or kept in scratch memory if that is dear. Along a row (`lanes`) a vector
-// holds 16 neighbours; otherwise (`serial`) it holds the same element of neighbouring results.
+// The group runs in passes over its reduced axes; values of the whole domain are computed again in each
+// pass that needs them, or kept in scratch memory if that is dear. How the domain is walked:
+//
+// `along`    a vector holds 16 neighbours of a row, which is reduced as the vector moves on;
+// `columns`  a vector holds the same element of neighbouring results, and stays until they are done;
+// `streams`  the same, but many results wait in scratch memory while a few rows at a time go by, so that
+//            memory is read in the order in which it lies.
 
-import { DTYPES, type DType, isFloat } from '../../base/dtype.js'
+import { DTYPES } from '../../base/dtype.js'
 import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { laneCost } from '../fuse/classify.js'
 import { affine, ofVar, plus, times, ZERO } from '../kernel/affine.js'
-import type { Affine, Bound, BufferDecl, Fn, Reg } from '../kernel/ir.js'
-import { REDUCE_LANES, reductionOrder } from '../numerics.js'
+import type { Affine, Bound, BufferDecl, IndexVar, Reg } from '../kernel/ir.js'
+import { REDUCE_LANES, ROW_GROUP, reductionOrder } from '../numerics.js'
 import { KernelAssembly, type KernelCall, MEMORY_TYPE, REGISTER_TYPE } from './assembly.js'
 import { Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
@@ -25,96 +28,34 @@ import {
   overChunks,
   planAxes,
 } from './nest.js'
+import {
+  dearMembers,
+  isOrderless,
+  neededIn,
+  type Pass,
+  reductionOf,
+  type Schedule,
+  schedulePasses,
+} from './passes.js'
 import { IndexSpace } from './space.js'
 
 const CHUNK = 16384
-/** A lane's work that is kept in scratch rather than done again in a later pass. */
-const DEAR = 10
-const MOST_SCRATCH = 1 << 18
+const MOST_SCRATCH = 1 << 19
+/** Registers of an accumulator whose lanes may be combined in any order: enough to hide latencies. */
+const CHAINS = 4
 
-interface Reduction {
-  readonly fn: 'add' | 'mul' | 'max' | 'min'
-  readonly identity: (dtype: DType) => number | bigint
-}
-const lowest = (d: DType): number | bigint =>
-  isFloat(d) ? Number.NEGATIVE_INFINITY : d === 'int64' ? -(2n ** 63n) : DTYPES[d].min
-const highest = (d: DType): number | bigint =>
-  isFloat(d) ? Number.POSITIVE_INFINITY : d === 'int64' ? 2n ** 63n - 1n : DTYPES[d].max
-const REDUCTIONS: Readonly<Record<string, Reduction>> = {
-  reduceSum: { fn: 'add', identity: () => 0 },
-  reduceProd: { fn: 'mul', identity: () => 1 },
-  reduceMax: { fn: 'max', identity: lowest },
-  reduceMin: { fn: 'min', identity: highest },
-}
-const reductionOf = (node: Node): Reduction =>
-  REDUCTIONS[
-    node.op.name === 'partialReduce' ? (node.attrs.fn as string) : node.op.name
-  ] as Reduction
-
-interface Pass {
-  readonly reductions: Node[]
-  readonly stores: Node[]
-}
-
-/** In which pass each value can be computed: one more than the reductions it needs. */
-function schedulePasses(g: GroupLowering): { passes: Pass[]; stage: Map<Node, number> } {
-  const { group } = g
-  const stage = new Map<Node, number>()
-  const seen = new Map<Node, number>()
-  const below = (node: Node): number => {
-    const known = stage.get(node) ?? seen.get(node)
-    if (known !== undefined) return known
-    let s = 0
-    if (!g.traced.inMemory(node)) for (const x of node.inputs) s = Math.max(s, below(x))
-    seen.set(node, s)
-    return s
-  }
-  const passes: Pass[] = []
-  const passAt = (i: number): Pass => {
-    while (passes.length <= i) passes.push({ reductions: [], stores: [] })
-    return passes[i] as Pass
-  }
-  for (const [m, level] of group.members) {
-    let s = 0
-    for (const x of m.inputs) s = Math.max(s, below(x))
-    if (isReduction(m)) passAt(s++).reductions.push(m)
-    stage.set(m, s)
-    if (level === 'full' && group.stored.has(m)) passAt(s).stores.push(m)
-  }
-  return { passes, stage }
-}
-
-/** Dear values of the whole domain that a later pass than their own needs again. */
-function scratchMembers(
-  g: GroupLowering,
-  passes: readonly Pass[],
-  stage: Map<Node, number>,
-): Node[] {
-  const kept = new Set<Node>()
-  passes.forEach((pass, p) => {
-    for (const m of neededIn(g, pass, new Set())) {
-      const dear = laneCost(m) >= DEAR && m.dtype !== 'bool'
-      if (dear && (stage.get(m) as number) < p) kept.add(m)
-    }
-  })
-  return [...kept]
-}
-
-/** Full-domain members a pass computes, not looking below those in `stopAt`. */
-function neededIn(g: GroupLowering, pass: Pass, stopAt: ReadonlySet<Node>): Set<Node> {
-  const needed = new Set<Node>()
-  const stack = [...pass.stores, ...pass.reductions.map((r) => r.inputs[0] as Node)]
-  const seen = new Set<Node>()
-  for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
-    if (seen.has(n) || isReduction(n) || g.traced.inMemory(n)) continue
-    seen.add(n)
-    const level = g.group.members.get(n)
-    if (level === 'kept') continue
-    if (level === 'full') needed.add(n)
-    if (!stopAt.has(n)) stack.push(...n.inputs)
-  }
-  return needed
-}
+// Streams: fewest rows and columns worth it, and how many columns wait in scratch memory.
+const FEWEST_ROWS = 2 * ROW_GROUP
+const FEWEST_COLUMNS = 32
+const NARROWEST_PIECE = 128
+const WIDEST_PIECE = 4096
+/** Elements of a chunk: few enough to share, many enough to read long runs. */
+const STREAM_CHUNKS = 16
+const LONGEST_STREAM = 1 << 19
+/** Elements that several passes go over: they should not leave the second-level cache in between. */
+const STAYING = 1 << 17
+/** Rows read at once are fewer where an element takes much work: their code is written out. */
+const COSTLY = 12
 
 export function lowerReduce(g: GroupLowering): KernelCall[] {
   const { group } = g
@@ -128,29 +69,45 @@ export function lowerReduce(g: GroupLowering): KernelCall[] {
   return [new ReduceKernel(g, axes, lanes).build()]
 }
 
+/** The axis along which rows stream by: where its elements start, and how many there are. */
+interface Rows {
+  readonly axis: number
+  readonly start: Affine
+  readonly count: Bound
+  /** Most that `count` can be. */
+  readonly size: number
+}
+
 class ReduceKernel {
   private readonly space = new IndexSpace()
   private readonly k: KernelAssembly
   private readonly e: Emitter
+  private readonly walk: 'along' | 'columns' | 'streams'
+  /** The axis vectors lie along, or -1. */
+  private readonly at: number
   /** For each axis, its index; loops over kept axes and over reduced ones. */
   private readonly index: Affine[] = []
   private readonly outer: Loop[] = []
   private readonly inner: { loop: Loop; to: Bound }[] = []
-  private vector: { variable: Loop['variable']; count: Bound; lanes: number } | null = null
+  private vector: { variable: IndexVar; count: Bound; lanes: number; most: number } | null = null
+  private rows: Rows | null = null
   /** The block's number where the first reduced axis is cut. */
   private blockIndex: Affine = ZERO
   private readonly scratch = new Map<Node, BufferDecl>()
-  private readonly places: MemberCoords
+  /** For streams: where the results of each reduction wait. */
+  private readonly sums = new Map<Node, BufferDecl>()
+  private places: MemberCoords
+  /** Coordinates of partial results, which have the block as their first axis. */
+  private readonly partial = new Map<Node, readonly Affine[]>()
+  /** Elements that make one result, in this kernel. */
   private reduced = 1
-  private readonly passes: Pass[]
-  private readonly stage: Map<Node, number>
-  /** Where a full-domain value lies in scratch. */
-  private scratchAt: Affine = ZERO
+  private readonly schedule: Schedule
+  private readonly dear: readonly Node[]
 
   constructor(
     private readonly g: GroupLowering,
     private readonly axes: readonly Axis[],
-    private readonly lanes: boolean,
+    along: boolean,
   ) {
     this.k = new KernelAssembly(g.name)
     this.places = new MemberCoords(this.space, axes, this.index)
@@ -161,191 +118,339 @@ class ReduceKernel {
         return level === undefined ? null : this.coordsOf(n, level)
       },
     })
-    const plan = schedulePasses(g)
-    this.passes = plan.passes
-    this.stage = plan.stage
+    this.schedule = schedulePasses(g)
+    this.dear = dearMembers(g, this.schedule)
+    const last = axes.length - 1
+    this.at = along ? last : vectorAxis(axes, g.target.mapLanes, (a) => !a.reduced)
+    for (const a of axes) if (a.reduced) this.reduced *= a.size
+    const { block } = g.group
+    if (block > 0) {
+      this.reduced = (this.reduced / (axes.find((a) => a.reduced) as Axis).size) * block
+    }
+    const streams =
+      this.at === last && this.reduced >= FEWEST_ROWS && (axes[last]?.size ?? 0) >= FEWEST_COLUMNS
+    this.walk = along ? 'along' : streams ? 'streams' : 'columns'
   }
 
   build(): KernelCall {
-    const { g, k, e } = this
-    const dear = scratchMembers(g, this.passes, this.stage)
-    this.layOut(dear.length > 0)
-    const vectorOutside = !this.lanes && this.vector !== null
-    const work = this.reduced * (vectorOutside ? this.vectorWork : 1)
-    overChunks(e, this.outer, work, CHUNK, () => {
-      if (!vectorOutside || this.vector === null) return this.results(dear)
-      e.vector(this.vector.variable, this.vector.count, this.vector.lanes, () => this.results(dear))
+    const { g, k, e, walk } = this
+    this.layOut()
+    const columns = walk === 'along' || this.vector === null ? 1 : this.vector.most
+    overChunks(e, this.outer, this.reduced * columns, CHUNK, () => {
+      if (walk === 'columns' && this.vector !== null) this.overVector(() => this.results())
+      else this.results()
     })
-    k.flops = g.costPerElement * g.group.elements * Math.max(1, this.passes.length)
+    k.flops = g.costPerElement * g.group.elements * Math.max(1, this.schedule.passes.length)
     k.bytes = g.bytes
     return k.call()
   }
 
-  private vectorWork = 1
+  // ---- loops -----------------------------------------------------------------------------------
 
   /** Decides the loops: kept axes outside, reduced ones inside, one of them as a vector. */
-  private layOut(usesScratch: boolean): void {
-    const { axes, space, g } = this
-    const { block } = g.group
+  private layOut(): void {
+    const { axes, space, at } = this
+    const { block } = this.g.group
     const firstReduced = axes.findIndex((a) => a.reduced)
-    const at = this.lanes ? axes.length - 1 : vectorAxis(axes, g.target.mapLanes, (a) => !a.reduced)
-    for (const a of axes) if (a.reduced) this.reduced *= a.size
-    if (block > 0) this.reduced = (this.reduced / (axes[firstReduced] as Axis).size) * block
+    const lastReduced = this.walk === 'streams' ? axes.findLastIndex((a) => a.reduced) : -1
     axes.forEach((axis, i) => {
-      if (i === firstReduced && block > 0) this.index.push(this.cutAxis(axis, block, i === at))
-      else if (i === at && !axis.reduced) this.index.push(this.vectorResults(axis, usesScratch))
-      else {
-        const variable = space.variable(axis.reduced ? `r${i}` : `x${i}`, axis.size)
-        this.index.push(ofVar(variable))
-        const loop = { variable, size: axis.size }
-        if (i === at) this.vector = { variable, count: affine(axis.size), lanes: REDUCE_LANES }
-        else if (axis.reduced) this.inner.push({ loop, to: affine(axis.size) })
-        else this.outer.push(loop)
+      if (i === at && !axis.reduced) {
+        this.index.push(this.columnsOf(axis))
+        return
       }
+      const { start, count, size } =
+        i === firstReduced && block > 0
+          ? this.cutAxis(axis, block)
+          : { start: ZERO, count: affine(axis.size), size: axis.size }
+      if (i === lastReduced) {
+        this.rows = { axis: i, start, count, size }
+        this.index.push(start)
+        return
+      }
+      const variable = space.variable(axis.reduced ? `r${i}` : `x${i}`, size)
+      this.index.push(plus(start, ofVar(variable)))
+      const loop = { variable, size }
+      if (i === at) this.vector = { variable, count, lanes: REDUCE_LANES, most: size }
+      else if (axis.reduced) this.inner.push({ loop, to: count })
+      else this.outer.push(loop)
     })
-    this.layOutScratch()
   }
 
   /** The first reduced axis in blocks: the block is an axis of the results. */
-  private cutAxis(axis: Axis, block: number, isVector: boolean): Affine {
-    const { space } = this
+  private cutAxis(axis: Axis, block: number): { start: Affine; count: Bound; size: number } {
     const blocks = Math.ceil(axis.size / block)
-    const number = space.variable('block', blocks)
-    const within = space.variable('r', block)
+    const number = this.space.variable('block', blocks)
     this.blockIndex = ofVar(number)
     this.outer.unshift({ variable: number, size: blocks })
     const start = times(this.blockIndex, block)
     const left = plus(times(start, -1), axis.size)
     const count: Bound = axis.size % block === 0 ? affine(block) : { min: [affine(block), left] }
-    if (isVector) this.vector = { variable: within, count, lanes: REDUCE_LANES }
-    else this.inner.push({ loop: { variable: within, size: block }, to: count })
-    return plus(start, ofVar(within))
+    return { start, count, size: block }
   }
 
-  /** Neighbouring results in a vector; a chunk takes about CHUNK elements of the domain. */
-  private vectorResults(axis: Axis, usesScratch: boolean): Affine {
+  /** Neighbouring results in a vector, as many to a chunk as suits the walk. */
+  private columnsOf(axis: Axis): Affine {
     const { mapLanes } = this.g.target
-    const wanted = Math.ceil(CHUNK / Math.max(1, this.reduced) / mapLanes) * mapLanes
-    const pieces = inPieces(this.space, axis.size, usesScratch ? mapLanes : wanted)
+    const wanted = this.walk === 'streams' ? this.streamWidth(axis) : this.columnCount()
+    const piece = Math.ceil(wanted / mapLanes) * mapLanes
+    const pieces = inPieces(this.space, axis.size, piece)
     if (pieces.outer !== null) this.outer.push(pieces.outer)
-    this.vector = { variable: pieces.inner, count: pieces.count, lanes: mapLanes }
-    this.vectorWork = Math.min(axis.size, usesScratch ? mapLanes : wanted)
+    const most = Math.min(axis.size, piece)
+    this.vector = { variable: pieces.inner, count: pieces.count, lanes: mapLanes, most }
     return pieces.index
   }
 
-  private layOutScratch(): void {
-    // Row-major over the reduced axes; a serial group keeps a vector's lanes side by side.
-    const sizes = [...this.inner.map((l) => l.loop.size)]
-    const indices = this.inner.map((l) => ofVar(l.loop.variable))
-    if (this.vector !== null) {
-      sizes.push(this.lanes ? this.reduced / sizes.reduce((p, n) => p * n, 1) : this.vector.lanes)
-      indices.push(ofVar(this.vector.variable))
-    }
-    const strides = stridesOf(sizes)
-    this.scratchAt = indices.reduce((sum, v, i) => plus(sum, times(v, strides[i] as number)), ZERO)
+  private columnCount(): number {
+    return this.dear.length > 0 ? 1 : Math.ceil(CHUNK / Math.max(1, this.reduced))
   }
 
-  private readonly kept = new Map<Node, readonly Affine[]>()
+  private streamWidth(axis: Axis): number {
+    const { passes } = this.schedule
+    const share = Math.min(LONGEST_STREAM, this.g.group.elements / STREAM_CHUNKS)
+    const elements = passes.length > 1 ? Math.min(share, STAYING) : share
+    const waiting = passes.reduce((n, p) => n + p.reductions.length, 0)
+    const most = Math.max(NARROWEST_PIECE, WIDEST_PIECE / Math.max(1, waiting))
+    const wanted = Math.min(most, Math.max(NARROWEST_PIECE, elements / this.reduced))
+    // Pieces of one size, rather than a rest that takes as long as they do.
+    return Math.ceil(axis.size / Math.ceil(axis.size / wanted))
+  }
+
+  private overVector(body: () => void, lanes = this.vector?.lanes ?? 1): void {
+    const { variable, count } = this.vector as NonNullable<typeof this.vector>
+    this.e.vector(variable, count, lanes, body)
+  }
+
+  // ---- values ----------------------------------------------------------------------------------
 
   private coordsOf(node: Node, level: 'full' | 'kept'): readonly Affine[] {
     const { places, blockIndex } = this
     const shape = node.shape as readonly number[]
     if (level === 'full' || node.op.name !== 'partialReduce') return places.of(shape, level)
-    // Partial results have the block as their first axis.
-    let coords = this.kept.get(node)
+    let coords = this.partial.get(node)
     if (coords === undefined) {
       coords = [blockIndex, ...places.of(shape.slice(1), 'kept')]
-      this.kept.set(node, coords)
+      this.partial.set(node, coords)
     }
     return coords
   }
 
-  /** One result, or a vector of them: all passes, then what is kept. */
-  private results(dear: readonly Node[]): void {
-    const { g, e } = this
-    const { group } = g
+  /** Runs `body` with another index along an axis. */
+  private placed(axis: number, index: Affine, body: () => void): void {
+    const { places } = this
+    const before = this.index[axis] as Affine
+    this.index[axis] = index
+    this.places = new MemberCoords(this.space, this.axes, this.index.slice())
+    body()
+    this.places = places
+    this.index[axis] = before
+  }
+
+  private storeMember(m: Node, level: 'full' | 'kept'): void {
+    const { e, g } = this
+    const coords = this.coordsOf(m, level)
+    e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), e.read(m, coords))
+  }
+
+  /** Computes what is kept of the results, and stores what is wanted of it. */
+  private keep(): void {
+    const { e, g } = this
+    for (const [m, level] of g.group.members) {
+      if (level === 'kept' && !isReduction(m)) e.read(m, this.coordsOf(m, 'kept'))
+    }
+    for (const [m, level] of g.group.members) {
+      if (level === 'kept' && g.group.stored.has(m)) this.storeMember(m, 'kept')
+    }
+  }
+
+  /** One result, or a vector or a scratch memory full of them: all passes, then what is kept. */
+  private results(): void {
     const available = new Set<Node>()
-    this.passes.forEach((pass, p) => {
-      this.keptMembers(p)
-      this.runPass(pass, dear, available)
+    const { passes } = this.schedule
+    if (this.walk !== 'streams') {
+      for (const pass of passes) this.runPass(pass, available)
+      this.keep()
+      return
+    }
+    for (const [p, pass] of passes.entries()) this.streamPass(pass, passes.slice(0, p), available)
+    this.overVector(() => {
+      this.bindSums(passes)
+      this.keep()
     })
-    this.keptMembers(Number.POSITIVE_INFINITY)
-    for (const [m, level] of group.members) {
-      if (level !== 'kept' || !group.stored.has(m)) continue
-      const coords = this.coordsOf(m, 'kept')
-      e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), e.read(m, coords))
-    }
   }
 
-  /** Computes what is kept and needs no more than `passes` passes, before the loops that use it. */
-  private keptMembers(passes: number): void {
-    for (const [m, level] of this.g.group.members) {
-      if (level !== 'kept' || isReduction(m)) continue
-      if ((this.stage.get(m) as number) <= passes) this.e.read(m, this.coordsOf(m, 'kept'))
-    }
-  }
-
-  private runPass(pass: Pass, dear: readonly Node[], available: Set<Node>): void {
+  /** What a pass does with one element (or one a lane): reduces it, stores it, keeps it for later. */
+  private element(pass: Pass, accumulators: readonly Reg[], available: ReadonlySet<Node>): void {
     const { k, e } = this
-    const accumulators = pass.reductions.map((r) => {
-      const { identity } = reductionOf(r)
-      const type = REGISTER_TYPE[r.dtype]
-      return k.accumulator(type, identity(r.dtype), this.lanes ? REDUCE_LANES : 0)
-    })
-    const needed = neededIn(this.g, pass, available)
-    const fromScratch = [...needed].filter((m) => available.has(m))
-    const toScratch = dear.filter((m) => needed.has(m) && !available.has(m) && this.fitsScratch(m))
-    const body = (): void => {
-      for (const m of fromScratch) {
-        e.bind(
-          m,
-          this.coordsOf(m, 'full'),
-          k.load(this.scratch.get(m) as BufferDecl, this.scratchAt),
-        )
-      }
-      pass.reductions.forEach((r, i) => {
-        const x = r.inputs[0] as Node
-        const value = e.read(x, this.coordsOf(x, 'full'))
-        const acc = accumulators[i] as Reg
-        k.update(acc, reductionOf(r).fn as Fn, acc, value)
-      })
-      for (const m of pass.stores) {
-        const coords = this.coordsOf(m, 'full')
-        e.store(this.g.refOf(m), m.dtype, e.address(m.shape as number[], coords), e.read(m, coords))
-      }
-      for (const m of toScratch) {
-        k.store(this.scratchFor(m), this.scratchAt, e.read(m, this.coordsOf(m, 'full')))
-      }
+    for (const m of neededIn(this.g, pass, available).full) {
+      if (!available.has(m)) continue
+      const kept = k.load(this.scratch.get(m) as BufferDecl, this.scratchAt())
+      e.bind(m, this.coordsOf(m, 'full'), kept)
     }
-    this.overReduced(0, body)
-    for (const m of toScratch) available.add(m)
+    pass.reductions.forEach((r, i) => {
+      const x = r.inputs[0] as Node
+      const acc = accumulators[i] as Reg
+      k.update(acc, reductionOf(r).fn, acc, e.read(x, this.coordsOf(x, 'full')))
+    })
+    for (const m of pass.stores) this.storeMember(m, 'full')
+    for (const m of this.toScratch(pass, available)) {
+      k.store(this.scratchFor(m), this.scratchAt(), e.read(m, this.coordsOf(m, 'full')))
+    }
+  }
+
+  private bindResult(r: Node, total: Reg): void {
+    const { k, e } = this
+    const wrapped = r.dtype === 'uint8' ? k.set('and', total, k.const('i32', 255)) : total
+    e.bind(r, this.coordsOf(r, 'kept'), wrapped)
+  }
+
+  // ---- along rows and columns ------------------------------------------------------------------
+
+  private runPass(pass: Pass, available: Set<Node>): void {
+    const { k, g } = this
+    const orderless = pass.reductions.every(isOrderless)
+    const most = Math.max(REDUCE_LANES, CHAINS * g.target.nativeLanes)
+    const lanes = this.walk !== 'along' ? 0 : orderless ? most : REDUCE_LANES
+    const accumulators = pass.reductions.map((r) =>
+      k.accumulator(REGISTER_TYPE[r.dtype], reductionOf(r).identity(r.dtype), lanes),
+    )
+    this.overReduced(0, lanes, () => this.element(pass, accumulators, available))
+    for (const m of this.toScratch(pass, available)) available.add(m)
     pass.reductions.forEach((r, i) => {
       const acc = accumulators[i] as Reg
-      const total = this.lanes ? k.combine(acc, reductionOf(r).fn) : acc
-      const wrapped = r.dtype === 'uint8' ? k.set('and', total, k.const('i32', 255)) : total
-      e.bind(r, this.coordsOf(r, 'kept'), wrapped)
+      this.bindResult(r, lanes > 0 ? k.combine(acc, reductionOf(r).fn) : acc)
     })
   }
 
-  private overReduced(i: number, body: () => void): void {
-    const { e } = this
+  private overReduced(i: number, lanes: number, body: () => void): void {
     const next = this.inner[i]
     if (next !== undefined) {
-      e.loop(next.loop.variable, ZERO, next.to, () => this.overReduced(i + 1, body))
-    } else if (this.lanes && this.vector !== null) {
-      e.vector(this.vector.variable, this.vector.count, this.vector.lanes, body)
+      const { loop, to } = next
+      this.e.loop(loop.variable, ZERO, to, () => this.overReduced(i + 1, lanes, body))
+    } else if (lanes > 0) {
+      this.overVector(body, lanes)
     } else {
       // Also without a loop the body is a block of its own: what it computes is not known after it.
       body()
     }
   }
 
-  private fitsScratch(m: Node): boolean {
-    return this.scratchLength() * DTYPES[m.dtype].bytes <= MOST_SCRATCH
+  // ---- streams ---------------------------------------------------------------------------------
+
+  private sumOf(r: Node): BufferDecl {
+    let decl = this.sums.get(r)
+    if (decl === undefined) {
+      decl = this.k.scratch(r.op.name, MEMORY_TYPE[r.dtype], this.vector?.most ?? 1)
+      this.sums.set(r, decl)
+    }
+    return decl
+  }
+
+  private get column(): Affine {
+    return ofVar((this.vector as NonNullable<typeof this.vector>).variable)
+  }
+
+  private bindSums(passes: readonly Pass[]): void {
+    for (const r of passes.flatMap((p) => p.reductions)) {
+      this.bindResult(r, this.k.load(this.sumOf(r), this.column))
+    }
+  }
+
+  private streamPass(pass: Pass, before: readonly Pass[], available: Set<Node>): void {
+    const { k, e, g } = this
+    if (pass.reductions.length > 0) {
+      this.overVector(() => {
+        for (const r of pass.reductions) {
+          const empty = k.const(REGISTER_TYPE[r.dtype], reductionOf(r).identity(r.dtype))
+          k.store(this.sumOf(r), this.column, empty)
+        }
+      })
+    }
+    const { full, kept } = neededIn(g, pass, available)
+    const rows = [...full].some((m) => laneCost(m) >= COSTLY) ? ROW_GROUP / 4 : ROW_GROUP
+    const overInner = (i: number): void => {
+      const next = this.inner[i]
+      if (next === undefined) this.overRows(rows, group)
+      else e.loop(next.loop.variable, ZERO, next.to, () => overInner(i + 1))
+    }
+    /** Takes `count` rows from `first` on, for all columns. */
+    const group = (first: Affine, count: number): void =>
+      this.overVector(() => {
+        this.bindSums(before)
+        for (const m of kept) if (!isReduction(m)) e.read(m, this.coordsOf(m, 'kept'))
+        const accumulators = pass.reductions.map((r) => {
+          const { identity } = reductionOf(r)
+          const acc = k.accumulator(REGISTER_TYPE[r.dtype], identity(r.dtype))
+          k.move(acc, k.load(this.sumOf(r), this.column))
+          return acc
+        })
+        const { axis } = this.rows as Rows
+        const row = this.space.variable('u', count)
+        const body = (): void =>
+          this.placed(axis, plus(first, ofVar(row)), () =>
+            this.element(pass, accumulators, available),
+          )
+        e.loop(row, ZERO, affine(count), body, { unroll: true })
+        pass.reductions.forEach((r, i) => {
+          k.store(this.sumOf(r), this.column, accumulators[i] as Reg)
+        })
+      })
+    overInner(0)
+    for (const m of this.toScratch(pass, available)) available.add(m)
+  }
+
+  /** Goes over the rows, `per` of them at a time and then the rest. */
+  private overRows(per: number, group: (first: Affine, count: number) => void): void {
+    const { e, k, space } = this
+    const { start, count, size } = this.rows as Rows
+    const groups = Math.floor(size / per)
+    const number = space.variable('rows', groups)
+    const first = plus(start, times(ofVar(number), per))
+    if (!('min' in count)) {
+      if (groups > 0) e.loop(number, ZERO, affine(groups), () => group(first, per))
+      if (size % per > 0) group(plus(start, groups * per), size % per)
+      return
+    }
+    // Whole blocks are whole groups; only the last block may have a rest, one row at a time.
+    const left = count.min[1]
+    const whole = space.variable('groups', Math.floor(space.max(left) / per) + 1)
+    k.emit({ op: 'divide', variable: whole, value: left, by: per })
+    const to: Bound = { min: [affine(groups), ofVar(whole)] }
+    e.loop(number, ZERO, to, () => group(first, per))
+    const row = space.variable('r', size)
+    e.loop(row, times(ofVar(whole), per), count, () => group(plus(start, ofVar(row)), 1))
+  }
+
+  // ---- scratch memory --------------------------------------------------------------------------
+
+  /** Dear members a pass computes that are kept for later ones. */
+  private toScratch(pass: Pass, available: ReadonlySet<Node>): Node[] {
+    const needed = neededIn(this.g, pass, available).full
+    const fits = (m: Node): boolean => this.scratchLength() * DTYPES[m.dtype].bytes <= MOST_SCRATCH
+    return this.dear.filter((m) => needed.has(m) && !available.has(m) && fits(m))
   }
 
   private scratchLength(): number {
-    return this.reduced * (this.lanes || this.vector === null ? 1 : this.vector.lanes)
+    if (this.walk === 'along' || this.vector === null) return this.reduced
+    const { most, lanes } = this.vector
+    return this.reduced * (this.walk === 'streams' ? most : lanes)
+  }
+
+  /** Where a full-domain value lies in scratch: row-major over the reduced axes, then the vector's. */
+  private scratchAt(): Affine {
+    const sizes = this.inner.map((l) => l.loop.size)
+    const indices = this.inner.map((l) => ofVar(l.loop.variable))
+    if (this.rows !== null) {
+      sizes.push(this.rows.size)
+      indices.push(plus(this.index[this.rows.axis] as Affine, times(this.rows.start, -1)))
+    }
+    if (this.vector !== null) {
+      const along = this.reduced / sizes.reduce((p, n) => p * n, 1)
+      const { most, lanes, variable } = this.vector
+      sizes.push(this.walk === 'along' ? along : this.walk === 'streams' ? most : lanes)
+      indices.push(ofVar(variable))
+    }
+    const strides = stridesOf(sizes)
+    return indices.reduce((sum, v, i) => plus(sum, times(v, strides[i] as number)), ZERO)
   }
 
   private scratchFor(m: Node): BufferDecl {
