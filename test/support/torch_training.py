@@ -1,4 +1,4 @@
-"""Answers cases of test/torch-training.test.ts with what PyTorch computes.
+"""Answers cases of test/torch-training.test.ts and test/torch-workloads.test.ts with what PyTorch computes.
 
 Tensors travel in safetensors files, which are read and written here without any package, by the
 format's description alone.
@@ -12,6 +12,9 @@ import sys
 import numpy as np
 import torch
 from torch import nn, optim  # noqa: F401  (names that cases use)
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "..", "bench", "peers"))
+from torch_models import TRAININGS  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -119,9 +122,28 @@ def training(case, folder):
     return {"losses": losses, "rates": rates}
 
 
+def workload(case, folder):
+    """The losses of a workload's first steps, on one batch and from given weights."""
+    state, inputs = split(load(os.path.join(folder, case["file"])))
+    network, loss, optimizer = TRAININGS[case["network"]]
+    net = network(**case["sizes"])
+    net.load_state_dict(state, strict=True)
+    batch = [inputs[str(i)] for i in range(len(inputs))]
+    batch = [x if x.is_floating_point() else x.long() for x in batch]
+    trainer = optimizer(net.parameters())
+    losses = []
+    for _ in range(case["steps"]):
+        trainer.zero_grad()
+        value = loss(net, *batch)
+        value.backward()
+        trainer.step()
+        losses.append(value.item())
+    return {"losses": losses}
+
+
 def main():
     request = json.load(sys.stdin)
-    kinds = {"layer": layer, "training": training}
+    kinds = {"layer": layer, "training": training, "workload": workload}
     json.dump([kinds[c["kind"]](c, request["folder"]) for c in request["cases"]], sys.stdout)
 
 

@@ -1,0 +1,65 @@
+// Who is measured, and how each is started.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Command } from './peer.js'
+
+export interface Settings {
+  readonly threads: number
+  /** tessera's device; empty for the one it takes by itself. */
+  readonly device: string
+}
+
+const python =
+  (script: string, ...args: string[]) =>
+  ({ threads }: Settings): Command => ({
+    file: process.env.TESSERA_PYTHON ?? 'python3',
+    args: [
+      '-W',
+      'ignore',
+      fileURLToPath(new URL(script, import.meta.url)),
+      ...args,
+      String(threads),
+    ],
+    env: { TORCHINDUCTOR_CACHE_DIR: emptyFolder() },
+  })
+
+/** A compiler that finds its work of yesterday in a cache would seem to be quick at it. */
+let cache: string | null = null
+function emptyFolder(): string {
+  if (cache === null) {
+    const folder = mkdtempSync(path.join(tmpdir(), 'tessera-bench-'))
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+    cache = folder
+  }
+  return cache
+}
+
+/** This very program, asked to serve. */
+const own =
+  (mode: string) =>
+  ({ threads, device }: Settings): Command => ({
+    file: process.execPath,
+    args: [
+      ...process.execArgv,
+      process.argv[1] as string,
+      '--serve',
+      mode,
+      device,
+      String(threads),
+    ],
+  })
+
+export const PEERS: Readonly<Record<string, (settings: Settings) => Command>> = {
+  tessera: own('compile'),
+  'tessera-eager': own('eager'),
+  torch: python('torch_peer.py', 'eager'),
+  'torch-compile': python('torch_peer.py', 'compile'),
+  jax: python('jax_peer.py'),
+  tensorflow: python('tensorflow_peer.py'),
+}
+
+/** Those who run unless others are asked for. */
+export const USUAL = ['tessera', 'torch', 'torch-compile', 'jax', 'tensorflow']
