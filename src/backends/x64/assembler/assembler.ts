@@ -7,7 +7,7 @@ import { formatInstruction } from './format.js'
 import { parseRow } from './forms.js'
 import { Label } from './labels.js'
 import { encodeLegacy } from './legacy.js'
-import { findForm, type Instruction } from './match.js'
+import { formFor, type Instruction } from './match.js'
 import type { Arguments, Operand, Options } from './operands.js'
 import { TABLE } from './tables/index.js'
 import { encodeVex } from './vex.js'
@@ -124,16 +124,11 @@ class Core {
     return this.constant(Int32Array.of(value))
   }
 
-  /** Encodes one instruction; the methods of the mnemonics come here. */
-  protected emit(instruction: Instruction, args: readonly (Operand | Options | undefined)[]): void {
+  /** Encodes one instruction. The methods of the mnemonics come here. */
+  encode(instruction: Instruction, operands: readonly Operand[], options: Options | null): void {
     this.checkOpen(instruction.mnemonic)
-    const last = args.at(-1)
-    const isOptions = args.length > 0 && (last === undefined || isOptionsObject(last))
-    const operands = (isOptions ? args.slice(0, -1) : args) as readonly Operand[]
-    const options =
-      isOptions && last !== undefined && given(last as Options) ? (last as Options) : null
     const { code } = this
-    const form = findForm(instruction, operands, options)
+    const form = formFor(instruction, operands, options)
     const start = this.lines ? this.here() : null
     switch (form.prefix) {
       case 'jump':
@@ -205,16 +200,16 @@ class Core {
   }
 }
 
-function isOptionsObject(value: Operand | Options): boolean {
-  return typeof value === 'object' && !('bits' in value)
-}
+const isOptions = (value: Operand | Options | undefined): value is Options | undefined =>
+  value === undefined || (typeof value === 'object' && !('bits' in value))
 
 /** Whether any option is really there: `{ mask: undefined }` asks for nothing. */
-const given = (options: Options): boolean =>
-  options.mask !== undefined ||
-  options.zero === true ||
-  options.rounding !== undefined ||
-  options.suppress === true
+const given = (options: Options | undefined): options is Options =>
+  options !== undefined &&
+  (options.mask !== undefined ||
+    options.zero === true ||
+    options.rounding !== undefined ||
+    options.suppress === true)
 
 /** The methods of all mnemonics, typed by the rows of the tables. */
 export type Instructions = {
@@ -235,7 +230,7 @@ export function instructionOf(mnemonic: string): Instruction {
       throw new ValueError('x64', 'a mnemonic of the instruction tables', mnemonic)
     }
     const forms = (typeof rows === 'string' ? [rows] : rows).flatMap(parseRow)
-    instruction = { mnemonic, forms }
+    instruction = { mnemonic, forms, chosen: new Map() }
     instructions.set(mnemonic, instruction)
   }
   return instruction
@@ -243,8 +238,12 @@ export function instructionOf(mnemonic: string): Instruction {
 
 for (const mnemonic of Object.keys(TABLE)) {
   Object.defineProperty(Core.prototype, mnemonic, {
-    value(this: { emit(i: Instruction, args: readonly Operand[]): void }, ...args: Operand[]) {
-      this.emit(instructionOf(mnemonic), args)
+    value(this: Core, ...args: (Operand | Options | undefined)[]) {
+      const last = args.at(-1)
+      const options = args.length > 0 && isOptions(last) ? last : undefined
+      const operands = args.length > 0 && isOptions(last) ? args.slice(0, -1) : args
+      const instruction = instructionOf(mnemonic)
+      this.encode(instruction, operands as Operand[], given(options) ? options : null)
     },
   })
 }

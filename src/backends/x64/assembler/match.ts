@@ -11,6 +11,8 @@ import { Register } from './registers.js'
 export interface Instruction {
   readonly mnemonic: string
   readonly forms: readonly Form[]
+  /** Forms found before, by the shapes of the operands. */
+  readonly chosen: Map<number, Form>
 }
 
 /** Whether an immediate fits, given that a form of 32 bits takes 0xffffffff as -1. */
@@ -87,6 +89,53 @@ function takes(form: Form, operands: readonly Operand[], options: Options | null
 function accessed(form: Form, operands: readonly Operand[]): number {
   const at = operands.findIndex((operand) => operand instanceof Memory)
   return form.slots[at]!.memory
+}
+
+/** Shapes are below this, so that those of all operands make one number. */
+const SHAPES = 512
+
+/** Bounds between which the same forms take an immediate: 1 has a form of its own, where it is implied. */
+const IMMEDIATES = [-0x8000_0000, -0x8000, -0x80, 1, 2, 0x80, 0x100, 0xff80, 0x1_0000, 0x8000_0000]
+
+/** All about an operand that the choice of a form can depend on, as a number; -1 for rare immediates. */
+function shapeOf(operand: Operand): number {
+  if (operand instanceof Register) return operand.shape
+  if (operand instanceof Memory) return 64 + operand.shape
+  if (typeof operand === 'object') return 63
+  if (typeof operand === 'bigint') return -1
+  let range = 0
+  while (range < IMMEDIATES.length && operand >= IMMEDIATES[range]!) range++
+  return Number.isInteger(operand) && range > 0 && range < IMMEDIATES.length ? 32 + range : -1
+}
+
+/** The shapes of operands and options as one number; -1 where they do not tell the form. */
+function shapesOf(operands: readonly Operand[], options: Options | null): number {
+  let shapes = 0
+  if (options !== null) {
+    if (!options.mask || options.mask.number === 0) return -1
+    if (options.rounding || options.suppress) return -1
+    shapes = options.zero ? 2 : 1
+  }
+  for (let i = 0; i < operands.length; i++) {
+    const shape = shapeOf(operands[i]!)
+    if (shape < 0) return -1
+    shapes = shapes * SHAPES + shape
+  }
+  return shapes
+}
+
+/** As `findForm`, which it asks once for each combination of shapes. */
+export function formFor(
+  instruction: Instruction,
+  operands: readonly Operand[],
+  options: Options | null,
+): Form {
+  const shapes = shapesOf(operands, options)
+  const known = instruction.chosen.get(shapes)
+  if (known !== undefined) return known
+  const form = findForm(instruction, operands, options)
+  if (shapes >= 0) instruction.chosen.set(shapes, form)
+  return form
 }
 
 /**

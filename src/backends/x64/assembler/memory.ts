@@ -36,11 +36,15 @@ export interface VectorAddress {
   readonly disp?: number
 }
 
+const KINDS = { r64: 0, x: 1, y: 2, z: 3 } as const
+
 /** A memory operand; made by `mem`. */
 export class Memory<V extends boolean = boolean> {
   /** Distinguishes `Mem` from `VectorMem` for the type checker. */
   declare readonly vector: V
   readonly bits: number
+  /** What the choice of an instruction's form can depend on: below 256. */
+  readonly shape: number
 
   constructor(
     readonly base: Gp64 | null,
@@ -51,14 +55,20 @@ export class Memory<V extends boolean = boolean> {
     readonly size: number,
     readonly broadcast: boolean,
   ) {
-    const kind = index?.kind
-    this.bits = kind === 'x' || kind === 'y' || kind === 'z' ? CLASS[`m${kind}`] : CLASS.m
+    if ((disp | 0) !== disp) {
+      throw new ValueError('mem', 'a displacement of signed 32 bits', `${disp}`)
+    }
+    const kind = index === null ? 'r64' : index.kind
+    this.bits = kind === 'r64' ? CLASS.m : CLASS[`m${kind}`]
+    const high = index !== null && index.number > 15 ? 1 : 0
+    const flags = (KINDS[kind] << 2) | (broadcast ? 2 : 0) | high
+    this.shape = (flags << 4) | (size === 0 ? 0 : 1 + Math.log2(size))
   }
 
   /** The same address, `bytes` further on. */
   offset(bytes: number): Memory<V> {
     const { base, index, scale, disp, label, size, broadcast } = this
-    return new Memory<V>(base, index, scale, checked(disp + bytes), label, size, broadcast)
+    return new Memory<V>(base, index, scale, disp + bytes, label, size, broadcast)
   }
 }
 
@@ -68,11 +78,6 @@ export type Mem = Memory<false>
 export type VectorMem = Memory<true>
 
 const INDEX_KINDS: readonly string[] = ['r64', 'x', 'y', 'z']
-
-function checked(disp: number): number {
-  if ((disp | 0) === disp) return disp
-  throw new ValueError('mem', 'a displacement of signed 32 bits', `${disp}`)
-}
 
 /**
  * A memory operand.
@@ -90,7 +95,7 @@ export function mem(address: Address | LabelAddress): Mem
 export function mem(address: Address | LabelAddress | VectorAddress): Memory {
   const { disp = 0, size = 0, broadcast = false } = address as Common
   if ('label' in address) {
-    return new Memory(null, null, 1, checked(disp), address.label, size, broadcast)
+    return new Memory(null, null, 1, disp, address.label, size, broadcast)
   }
   const { base, index, scale = 1 } = address
   if (base !== undefined && base.kind !== 'r64') {
@@ -105,7 +110,7 @@ export function mem(address: Address | LabelAddress | VectorAddress): Memory {
   if (scale !== 1 && scale !== 2 && scale !== 4 && scale !== 8) {
     throw new ValueError('mem', 'a scale of 1, 2, 4 or 8', `${scale}`)
   }
-  return new Memory(base ?? null, index ?? null, scale, checked(disp), null, size, broadcast)
+  return new Memory(base ?? null, index ?? null, scale, disp, null, size, broadcast)
 }
 
 /** Memory of one byte. */

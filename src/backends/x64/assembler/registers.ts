@@ -11,13 +11,18 @@ export type RegisterKind = 'r8' | 'r16' | 'r32' | 'r64' | 'x' | 'y' | 'z' | 'k'
 
 /** One register. `bits` says which operand classes it belongs to (see classes.ts). */
 export class Register<K extends RegisterKind = RegisterKind> {
+  /** What the choice of an instruction's form can depend on: below 32. Some forms are of registers 0 and 1. */
+  readonly shape: number
+
   constructor(
     readonly kind: K,
     /** 0 to 7 for masks, to 15 for general registers, to 31 for vectors. */
     readonly number: number,
     readonly name: string,
     readonly bits: number,
-  ) {}
+  ) {
+    this.shape = 4 * Math.log2(bits) + (number > 15 ? 3 : Math.min(number, 2))
+  }
 
   toString(): string {
     return this.name

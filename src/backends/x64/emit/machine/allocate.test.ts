@@ -8,7 +8,7 @@ import { intervalsOf } from './intervals.js'
 import { formatCode } from './print.js'
 import { constantLoads, rewriteSpills } from './spill.js'
 
-const none = new Set<number>()
+const never = (): boolean => false
 const small: RegisterFile = { gp: [0, 1, 3], vector: [0, 1], mask: [1] }
 
 /** A counted loop that adds `step` to `sum`. */
@@ -34,7 +34,7 @@ describe('intervals', () => {
     const { step, sum } = loop(code)
     const last = 2 * (code.instructions.length - 1)
     code.emit('mov', [mem(code.frame(8)), r64(sum)])
-    const of = (r: VReg) => intervalsOf(code.instructions).find((i) => i.reg === r)!
+    const of = (r: VReg) => intervalsOf(code).find((i) => i.reg === r)!
     expect(of(step).start).toBe(3)
     expect(of(step).end).toBeGreaterThanOrEqual(last)
     expect(of(sum).end).toBe(last + 2)
@@ -52,7 +52,7 @@ describe('intervals', () => {
     code.bind(skip)
     code.g('add', a, b)
     code.emit('mov', [mem(code.frame(8)), r64(a)])
-    const b1 = intervalsOf(code.instructions).find((i) => i.reg === b)!
+    const b1 = intervalsOf(code).find((i) => i.reg === b)!
     expect([b1.start, b1.end]).toEqual([3, 12])
   })
 })
@@ -62,9 +62,9 @@ describe('allocation', () => {
     const code = new Code()
     const { sum, step, counter } = loop(code)
     code.emit('mov', [mem(code.frame(8)), r64(sum)])
-    const { homes, spilled } = allocate(code.instructions, FILES.avx2, none, none)
+    const { homes, spilled } = allocate(code, FILES.avx2, never)
     expect(spilled).toEqual([])
-    expect(new Set([sum, step, counter].map((r) => homes.get(r.id))).size).toBe(3)
+    expect(new Set([sum, step, counter].map((r) => homes[r.id])).size).toBe(3)
   })
 
   test('a copy of a value that dies takes its register', () => {
@@ -73,8 +73,8 @@ describe('allocation', () => {
     code.v('vzero', 256, a)
     code.v('vmovaps', 256, b, a)
     code.emit('vmovups', [mem(code.frame(32)), view(b, 256)])
-    const { homes } = allocate(code.instructions, FILES.avx2, none, none)
-    expect(homes.get(b.id)).toBe(homes.get(a.id))
+    const { homes } = allocate(code, FILES.avx2, never)
+    expect(homes[b.id]).toBe(homes[a.id])
   })
 
   test('values alive over an instruction that insists on a register stay clear of it', () => {
@@ -84,8 +84,8 @@ describe('allocation', () => {
     code.g('mov', rax, 1)
     code.g('add', sum, rax)
     code.emit('mov', [mem(code.frame(8)), r64(sum)])
-    const { homes } = allocate(code.instructions, FILES.avx2, none, none)
-    expect(homes.get(sum.id)).not.toBe(0)
+    const { homes } = allocate(code, FILES.avx2, never)
+    expect(homes[sum.id]).not.toBe(0)
   })
 
   test('the value used least, and longest, is the one that goes', () => {
@@ -95,11 +95,10 @@ describe('allocation', () => {
     const { sum } = loop(code)
     code.g('add', sum, idle)
     code.emit('mov', [mem(code.frame(8)), r64(sum)])
-    const { spilled } = allocate(code.instructions, small, none, none)
+    const { spilled } = allocate(code, small, never)
     expect(spilled).toEqual([idle])
-    const made = rewriteSpills(code, spilled, 256, false)
-    const again = allocate(code.instructions, small, new Set(made.map((r) => r.id)), none)
-    expect(again.spilled).toEqual([])
+    rewriteSpills(code, spilled, constantLoads(code), 256, false)
+    expect(allocate(code, small, never).spilled).toEqual([])
     expect(formatCode(code.instructions)).toContain('mov [frame + 8], ')
   })
 
@@ -111,8 +110,9 @@ describe('allocation', () => {
     code.v('vmovups', 256, x, mem(code.frame(32)))
     code.v('vaddps', 256, x, c, x)
     code.emit('vmovups', [mem(code.frame(32)), view(x, 256)])
-    expect([...constantLoads(code.instructions).keys()]).toEqual([c.id])
-    rewriteSpills(code, [c], 256, false)
+    const constants = constantLoads(code)
+    expect(constants.map((load) => load !== undefined)).toEqual([true, false])
+    rewriteSpills(code, [c], constants, 256, false)
     expect(formatCode(code.instructions)).toContain(`vaddps v${x.id}, v${x.id}, [pool]`)
   })
 })
@@ -133,7 +133,8 @@ describe('folding', () => {
       code.v('vbroadcastss', 512, y, mem(p, 4))
       change(code, p, x)
       code.v('vfmadd231ps', 512, x, y, x)
-      return formatCode(foldLoads(code.instructions, true)).includes('{spread}')
+      foldLoads(code, true)
+      return formatCode(code.instructions).includes('{spread}')
     })
     expect(folded).toEqual([true, false, false, false])
   })
@@ -144,6 +145,7 @@ describe('folding', () => {
     code.v('vzero', 256, a)
     code.v('vaddps', 256, b, a, a)
     code.v('vmulps', 256, c, b, b)
-    expect(dropDead(code.instructions)).toEqual([])
+    dropDead(code)
+    expect(code.instructions).toEqual([])
   })
 })

@@ -1,9 +1,8 @@
 // Linear-scan register allocation (Poletto and Sarkar, 1999): intervals in the order of their starts take
 // what is free; where nothing is, the one that costs least goes without a register.
 
-import type { Instruction, RegClass, VReg } from './code.js'
+import type { Code, RegClass, VReg } from './code.js'
 import { type Interval, intervalsOf } from './intervals.js'
-import { isCopy } from './roles.js'
 
 /** Real registers by class, in the order in which they are handed out. */
 export type RegisterFile = { readonly [C in RegClass]: readonly number[] }
@@ -19,93 +18,130 @@ export const FILES = {
 } as const satisfies Record<string, RegisterFile>
 
 export interface Allocation {
-  /** Real registers by the ids of virtual ones. */
-  readonly homes: ReadonlyMap<number, number>
+  /** Real registers by the ids of virtual ones; -1 where there is none. */
+  readonly homes: Int8Array
   /** Registers for which none was left. */
   readonly spilled: readonly VReg[]
 }
 
 /**
  * Gives registers to all intervals of some code.
- * @param keep registers that must get one (they carry spilled values from and to memory)
- * @param cheap registers whose value can be had again without the stack
+ * @param isCheap whether a register's value can be had again without the stack
  */
 export function allocate(
-  code: readonly Instruction[],
+  code: Code,
   file: RegisterFile,
-  keep: ReadonlySet<number>,
-  cheap: ReadonlySet<number>,
+  isCheap: (reg: VReg) => boolean,
 ): Allocation {
-  const homes = new Map<number, number>()
+  const homes = new Int8Array(code.registers.length).fill(-1)
   const spilled: VReg[] = []
-  const hints = copiesOf(code)
-  const intervals = intervalsOf(code)
-  const fixed = intervals.filter((i) => i.reg.fixed !== null)
-  for (const f of fixed) homes.set(f.reg.id, f.reg.fixed!)
-
-  const scan = (cls: RegClass): void => {
-    let active: Interval[] = []
-    const taken = new Map<number, Interval>()
-    const claims = fixed.filter((f) => f.reg.cls === cls)
-    const cost = (i: Interval): number =>
-      keep.has(i.reg.id)
-        ? Number.POSITIVE_INFINITY
-        : (i.uses * (cheap.has(i.reg.id) ? 0.25 : 1)) / (i.end - i.start + 1)
-    /** Whether a register is not claimed by name during an interval. */
-    const open = (real: number, i: Interval): boolean =>
-      claims.every((f) => f.reg.fixed !== real || f.end < i.start || f.start > i.end)
-    const give = (i: Interval, real: number): void => {
-      homes.set(i.reg.id, real)
-      taken.set(real, i)
-      active.push(i)
-    }
-
-    for (const i of intervals) {
-      if (i.reg.cls !== cls || i.reg.fixed !== null) continue
-      active = active.filter((a) => {
-        if (a.end >= i.start) return true
-        taken.delete(homes.get(a.reg.id)!)
-        return false
-      })
-      const free = file[cls].filter((real) => !taken.has(real) && open(real, i))
-      const wanted = (hints.get(i.reg.id) ?? []).map((id) => homes.get(id))
-      const choice = free.find((real) => wanted.includes(real)) ?? free[0]
-      if (choice !== undefined) {
-        give(i, choice)
-        continue
-      }
-      // Somebody has to go: of those whose register would do, the one least missed.
-      let loser = i
-      for (const a of active) {
-        if (open(homes.get(a.reg.id)!, i) && cost(a) < cost(loser)) loser = a
-      }
-      if (cost(loser) === Number.POSITIVE_INFINITY) throw new Error('no register is left to spill')
-      spilled.push(loser.reg)
-      if (loser === i) continue
-      const real = homes.get(loser.reg.id)!
-      homes.delete(loser.reg.id)
-      active = active.filter((a) => a !== loser)
-      give(i, real)
-    }
+  const copies = copiesOf(code)
+  const files = {
+    gp: new Bank(file.gp),
+    vector: new Bank(file.vector),
+    mask: new Bank(file.mask),
   }
-  for (const cls of ['gp', 'vector', 'mask'] as const) scan(cls)
+  const intervals = intervalsOf(code)
+  for (const i of intervals) {
+    const { id, cls, fixed } = i.reg
+    if (fixed === null) continue
+    homes[id] = fixed
+    files[cls].claim(fixed, i)
+  }
+
+  const cost = ({ reg, uses, start, end }: Interval): number =>
+    reg.temporary
+      ? Number.POSITIVE_INFINITY
+      : (uses * (isCheap(reg) ? 0.25 : 1)) / (end - start + 1)
+
+  for (const i of intervals) {
+    const { id, cls, fixed } = i.reg
+    if (fixed !== null) continue
+    const bank = files[cls]
+    const place = bank.freeFor(i, copies[id], homes)
+    if (place >= 0) {
+      homes[id] = bank.give(place, i)
+      continue
+    }
+    // Somebody has to go: of those whose register would do, the one least missed.
+    let loser = i
+    let least = cost(i)
+    let taken = -1
+    for (let p = 0; p < bank.holders.length; p++) {
+      const holder = bank.holders[p]!
+      if (holder === null || !bank.isOpen(p, i) || cost(holder) >= least) continue
+      loser = holder
+      least = cost(holder)
+      taken = p
+    }
+    if (least === Number.POSITIVE_INFINITY) throw new Error('no register is left to spill')
+    spilled.push(loser.reg)
+    if (loser === i) continue
+    homes[loser.reg.id] = -1
+    homes[id] = bank.give(taken, i)
+  }
   return { homes, spilled }
 }
 
-/** Which registers are copies of which: they had better share a home. */
-function copiesOf(code: readonly Instruction[]): Map<number, number[]> {
-  const copies = new Map<number, number[]>()
-  const note = (a: number, b: number): void => {
-    const list = copies.get(a)
-    if (list) list.push(b)
-    else copies.set(a, [b])
+/** The real registers of a class, and who has them. Places are positions in the order of handing out. */
+class Bank {
+  /** The last interval that got each register: it has it until it ends. */
+  readonly holders: (Interval | null)[]
+  /** Intervals that insist on a register. */
+  private readonly claims: Interval[][] = []
+
+  constructor(private readonly numbers: readonly number[]) {
+    this.holders = numbers.map(() => null)
   }
-  for (const i of code) {
-    if (!isCopy(i)) continue
-    const [a, b] = i.operands
-    if (a?.kind !== 'view' || b?.kind !== 'view') continue
-    note(a.reg.id, b.reg.id)
-    note(b.reg.id, a.reg.id)
+
+  claim(number: number, interval: Interval): void {
+    const place = this.numbers.indexOf(number)
+    if (place < 0) return
+    this.claims[place] ??= []
+    this.claims[place].push(interval)
+  }
+
+  /** Whether nobody claims a register by name during an interval. */
+  isOpen(place: number, { start, end }: Interval): boolean {
+    const claims = this.claims[place]
+    return claims === undefined || claims.every((c) => c.end < start || c.start > end)
+  }
+
+  /** A free register: one that a copy of the value has or had, if possible. @returns its place, or -1 */
+  freeFor(i: Interval, copies: readonly VReg[] | undefined, homes: Int8Array): number {
+    const { holders, numbers } = this
+    let first = -1
+    for (let place = 0; place < holders.length; place++) {
+      const holder = holders[place]!
+      if ((holder !== null && holder.end >= i.start) || !this.isOpen(place, i)) continue
+      if (copies === undefined) return place
+      if (first < 0) first = place
+      if (copies.some((c) => homes[c.id] === numbers[place])) return place
+    }
+    return first
+  }
+
+  /** @returns the register's number */
+  give(place: number, interval: Interval): number {
+    this.holders[place] = interval
+    return this.numbers[place]!
+  }
+}
+
+/** By id, the registers that are copies of one: they had better share a home. */
+function copiesOf(code: Code): (VReg[] | undefined)[] {
+  const copies: (VReg[] | undefined)[] = new Array(code.registers.length).fill(undefined)
+  const note = (of: VReg, copy: VReg): void => {
+    const list = copies[of.id]
+    if (list) list.push(copy)
+    else copies[of.id] = [copy]
+  }
+  for (const i of code.instructions) {
+    if (!i.isCopy()) continue
+    const [to] = i.writes
+    const [from] = i.reads
+    note(to!, from!)
+    note(from!, to!)
   }
   return copies
 }

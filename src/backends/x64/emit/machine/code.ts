@@ -4,14 +4,20 @@
 // their users, every virtual register gets a real one (allocate.ts) or a place in the stack frame
 // (spill.ts), and what remains is encoded as it stands.
 
+import { type Operation, operationOf } from './operations.js'
+
 export type RegClass = 'gp' | 'vector' | 'mask'
 
 /** A virtual register: assigned as often as one likes. */
-export interface VReg {
-  readonly id: number
-  readonly cls: RegClass
-  /** The real register it must be, for arguments and instructions that insist. */
-  readonly fixed: number | null
+export class VReg {
+  constructor(
+    readonly id: number,
+    readonly cls: RegClass,
+    /** The real register it must be, for arguments and instructions that insist. */
+    readonly fixed: number | null,
+    /** Carries a spilled value for a single instruction: it must get a register. */
+    readonly temporary: boolean,
+  ) {}
 }
 
 /** A register as an instruction sees it: its lowest bits. */
@@ -51,19 +57,71 @@ export interface Label {
 
 export type Operand = View | Mem | Imm | Label
 
-export interface Instruction {
-  /** A mnemonic; or `label`, which binds its operand. */
-  readonly op: string
-  /** In Intel's order: destination first. */
-  readonly operands: readonly Operand[]
-  /** Lanes that take part (AVX-512); the others keep the destination's value, or become 0. */
-  readonly mask: VReg | null
-  readonly zero: boolean
-  /** Registers it reads or writes without naming them. */
+/** One instruction, and which registers it reads and writes, those in addresses included. */
+export class Instruction {
   readonly reads: readonly VReg[]
   readonly writes: readonly VReg[]
-  /** Inside how many loops it stands. */
-  readonly depth: number
+
+  /**
+   * @param operands in Intel's order: destination first
+   * @param mask lanes that take part (AVX-512)
+   * @param zero whether the other lanes become 0, instead of keeping the destination's value
+   * @param implied registers it reads or writes without naming them
+   * @param depth inside how many loops it stands
+   */
+  constructor(
+    readonly operation: Operation,
+    readonly operands: readonly Operand[],
+    readonly mask: VReg | null,
+    readonly zero: boolean,
+    readonly implied: Implied | null,
+    readonly depth: number,
+  ) {
+    const { modifies, blends, clears } = operation
+    const reads: VReg[] = implied?.reads ? [...implied.reads] : []
+    const writes: VReg[] = implied?.writes ? [...implied.writes] : []
+    for (let at = 0; at < operands.length; at++) {
+      const o = operands[at]!
+      if (o.kind === 'mem') {
+        if (o.base instanceof VReg) reads.push(o.base)
+        if (o.index !== null) reads.push(o.index)
+      } else if (o.kind === 'view') {
+        if (at > 0 || operation.reads) reads.push(o.reg)
+        else {
+          // Lanes that a mask leaves out keep what they had.
+          const merges = mask !== null && !zero && !blends && o.reg.cls === 'vector'
+          if (modifies || merges) reads.push(o.reg)
+          writes.push(o.reg)
+        }
+        // A gather's mask is a vector on AVX2.
+        if (at === 2 && clears) writes.push(o.reg)
+      }
+    }
+    if (mask !== null) {
+      reads.push(mask)
+      if (clears) writes.push(mask)
+    }
+    this.reads = reads
+    this.writes = writes
+  }
+
+  /** The mnemonic. */
+  get op(): string {
+    return this.operation.name
+  }
+
+  /** Whether it is a plain copy between registers of one class. */
+  isCopy(): boolean {
+    if (!this.operation.copies || this.mask !== null) return false
+    const [to, from] = this.operands
+    return to!.kind === 'view' && from!.kind === 'view' && to!.reg.cls === from!.reg.cls
+  }
+
+  /** The same instruction on other operands. */
+  on(operands: readonly Operand[]): Instruction {
+    const { operation, mask, zero, implied, depth } = this
+    return new Instruction(operation, operands, mask, zero, implied, depth)
+  }
 }
 
 export type VectorBits = 128 | 256 | 512
@@ -75,17 +133,23 @@ export const r64 = (reg: VReg): View => view(reg, 64)
 export const r32 = (reg: VReg): View => view(reg, 32)
 export const k = (reg: VReg): View => view(reg, 64)
 
-export function mem(base: VReg | Place, disp = 0, change: Partial<Mem> = {}): Mem {
-  return { kind: 'mem', base, index: null, indexBits: null, scale: 1, disp, spread: 0, ...change }
+export function mem(base: VReg | Place, disp = 0, change: Partial<Mem> | null = null): Mem {
+  if (change === null) {
+    return { kind: 'mem', base, index: null, indexBits: null, scale: 1, disp, spread: 0 }
+  }
+  const { index = null, indexBits = null, scale = 1, spread = 0 } = change
+  return { kind: 'mem', base, index, indexBits, scale, disp, spread }
 }
 
-export const isPlace = (base: VReg | Place): base is Place => 'area' in base
-
-interface Extra {
-  readonly mask?: VReg | null
-  readonly zero?: boolean
+/** Registers that an instruction reads and writes without naming them. */
+interface Implied {
   readonly reads?: readonly VReg[]
   readonly writes?: readonly VReg[]
+}
+
+interface Extra extends Implied {
+  readonly mask?: VReg | null
+  readonly zero?: boolean
 }
 
 /** Machine code under construction. */
@@ -96,13 +160,12 @@ export class Code {
   private readonly pooled = new Map<string, Place>()
   /** Bytes of the stack frame handed out so far. */
   frameBytes = 0
-  private nextReg = 0
   private nextLabel = 0
   private depth = 0
   readonly registers: VReg[] = []
 
-  reg(cls: RegClass, fixed: number | null = null): VReg {
-    const r = { id: this.nextReg++, cls, fixed }
+  reg(cls: RegClass, fixed: number | null = null, temporary = false): VReg {
+    const r = new VReg(this.registers.length, cls, fixed, temporary)
     this.registers.push(r)
     return r
   }
@@ -111,16 +174,15 @@ export class Code {
   vector = (): VReg => this.reg('vector')
   mask = (): VReg => this.reg('mask')
 
-  emit(op: string, operands: readonly Operand[], extra: Extra = {}): void {
-    this.instructions.push({
-      op,
-      operands,
-      mask: extra.mask ?? null,
-      zero: extra.zero ?? false,
-      reads: extra.reads ?? [],
-      writes: extra.writes ?? [],
-      depth: this.depth,
-    })
+  emit(op: string, operands: readonly Operand[], extra: Extra | null = null): void {
+    const operation = operationOf(op)
+    if (extra === null) {
+      this.instructions.push(new Instruction(operation, operands, null, false, null, this.depth))
+      return
+    }
+    const { mask = null, zero = false, reads, writes } = extra
+    const implied = reads || writes ? extra : null
+    this.instructions.push(new Instruction(operation, operands, mask, zero, implied, this.depth))
   }
 
   /** An instruction whose operands are whole vector registers of one width. */
@@ -183,7 +245,11 @@ export class Code {
 }
 
 function operandsOf(list: readonly (VReg | Mem | number)[], bits: View['bits']): Operand[] {
-  return list.map((o) =>
-    typeof o === 'number' ? imm(o) : 'kind' in o ? o : view(o, o.cls === 'mask' ? 64 : bits),
-  )
+  const out: Operand[] = []
+  for (const o of list) {
+    if (typeof o === 'number') out.push(imm(o))
+    else if (o instanceof VReg) out.push(view(o, o.cls === 'mask' ? 64 : bits))
+    else out.push(o)
+  }
+  return out
 }

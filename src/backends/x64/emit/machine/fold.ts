@@ -1,75 +1,135 @@
 // Small improvements before registers are given out: what nobody reads is not computed, and a load whose
 // value one instruction uses becomes that instruction's memory operand.
 
-import type { Instruction } from './code.js'
-import { isJump, isPure, loadOf, rolesOf, withMemory } from './roles.js'
+import { type Code, type Instruction, type Mem, type View, VReg } from './code.js'
+
+/** Whether an instruction does nothing but set the registers it writes (flags nobody asks about aside). */
+function isPure({ operation, operands, implied }: Instruction): boolean {
+  if (operation.reads || operation.modifies || operation.clears) return false
+  return operands.length > 0 && operands[0]!.kind === 'view' && !implied?.writes
+}
+
+/** How often each register is read, by id. */
+function countReads(code: Code): Int32Array {
+  const uses = new Int32Array(code.registers.length)
+  for (const i of code.instructions) {
+    for (const r of i.reads) uses[r.id]!++
+  }
+  return uses
+}
 
 /** Drops instructions whose results are never read. */
-export function dropDead(code: readonly Instruction[]): Instruction[] {
-  const uses = new Map<number, number>()
-  const count = (i: Instruction, by: number): void => {
-    for (const r of rolesOf(i).reads) uses.set(r.id, (uses.get(r.id) ?? 0) + by)
-  }
-  for (const i of code) count(i, 1)
-  const out: Instruction[] = []
+export function dropDead(code: Code): void {
+  const uses = countReads(code)
+  const { instructions } = code
+  const kept: Instruction[] = []
   // Backwards, so that what only dead instructions read dies too.
-  for (let at = code.length - 1; at >= 0; at--) {
-    const i = code[at]!
-    if (isPure(i) && rolesOf(i).writes.every((r) => r.fixed === null && !uses.get(r.id))) {
-      count(i, -1)
-      continue
+  for (let at = instructions.length - 1; at >= 0; at--) {
+    const i = instructions[at]!
+    if (isPure(i) && i.writes.every((r) => r.fixed === null && uses[r.id] === 0)) {
+      for (const r of i.reads) uses[r.id]!--
+    } else {
+      kept.push(i)
     }
-    out.push(i)
   }
-  return out.reverse()
+  code.instructions = kept.reverse()
+}
+
+/** A load that an operand of memory can stand for. */
+export interface Load {
+  readonly mem: Mem
+  readonly bits: number
+}
+
+/** What an instruction loads, if a memory operand could do that; else null. */
+export function loadOf({ operation, operands, mask }: Instruction): Load | null {
+  const { loads } = operation
+  if (loads === null || mask !== null || operands.length !== 2) return null
+  const d = operands[0]!
+  const m = operands[1]!
+  if (d.kind !== 'view' || m.kind !== 'mem') return null
+  return { mem: loads === 0 ? m : { ...m, spread: loads }, bits: d.bits }
 }
 
 /**
- * Turns loads into memory operands.
+ * `i` with its register operand at `at` read from memory instead; null where the form does not exist.
  * @param spreads whether instructions can spread one element over all lanes (AVX-512)
  */
-export function foldLoads(code: readonly Instruction[], spreads: boolean): Instruction[] {
-  const uses = new Map<number, number>()
-  const makes = new Map<number, number>()
-  for (const i of code) {
-    const { reads, writes } = rolesOf(i)
-    for (const r of reads) uses.set(r.id, (uses.get(r.id) ?? 0) + 1)
-    for (const r of writes) makes.set(r.id, (makes.get(r.id) ?? 0) + 1)
+export function withMemory(
+  i: Instruction,
+  at: number,
+  { mem, bits }: Load,
+  spreads: boolean,
+): Instruction | null {
+  const { element, compares, commutes } = i.operation
+  if (element === 0 || (i.operands[at] as View).bits !== bits) return null
+  if (mem.spread !== 0 && (!spreads || mem.spread !== element)) return null
+  const place = compares ? 2 : i.operands.length - 1
+  const operands = i.operands.slice()
+  if (at !== place) {
+    // The first source may become the second one, where order does not matter.
+    if (at !== 1 || place !== 2 || !commutes) return null
+    operands[1] = operands[2]!
   }
-  const out: (Instruction | null)[] = code.slice()
-  /** Loads since the last store, label or jump, by the register they make. */
-  let loads = new Map<number, { at: number; load: NonNullable<ReturnType<typeof loadOf>> }>()
-  for (const [at, i] of code.entries()) {
-    if (i.op === 'label' || isJump(i.op)) {
-      loads = new Map()
+  operands[place] = mem
+  return i.on(operands)
+}
+
+/** Turns loads into memory operands of the one instruction that uses what they load. */
+export function foldLoads(code: Code, spreads: boolean): void {
+  const { instructions } = code
+  const uses = countReads(code)
+  const makes = new Int32Array(code.registers.length)
+  for (const i of instructions) {
+    for (const r of i.writes) makes[r.id]!++
+  }
+  /** By register: the last load that made it, where that was, and where it was last written. */
+  const loads: (Load | undefined)[] = []
+  const loadedAt = new Int32Array(code.registers.length)
+  const writtenAt = new Int32Array(code.registers.length).fill(-1)
+  /** Where memory was last written, or control flow met: no load moves past that. */
+  let fence = -1
+  const out: (Instruction | null)[] = instructions.slice()
+
+  const mayMove = (reg: VReg): boolean => {
+    const load = loads[reg.id]
+    const from = loadedAt[reg.id]!
+    if (load === undefined || from < fence) return false
+    const { base, index } = load.mem
+    // A pointer that has moved on since points to something else.
+    if (base instanceof VReg && writtenAt[base.id]! > from) return false
+    return index === null || writtenAt[index.id]! < from
+  }
+
+  for (let at = 0; at < instructions.length; at++) {
+    const i = instructions[at]!
+    const { operands, operation } = i
+    if (operation.jumps || operation.name === 'label') {
+      fence = at
       continue
     }
-    const { writes } = rolesOf(i)
-    // A pointer that moves on makes earlier loads through it others.
-    if (writes.some((w) => w.cls === 'gp')) {
-      for (const [id, { load }] of loads) {
-        const { base, index } = load.mem
-        if (writes.some((w) => w === base || w === index)) loads.delete(id)
-      }
-    }
-    if (!i.operands.some((o) => o.kind === 'mem')) {
-      for (const [place, o] of i.operands.entries()) {
-        const known = o.kind === 'view' && place > 0 ? loads.get(o.reg.id) : undefined
-        const folded = known && withMemory(i, place, known.load, spreads)
-        if (!folded || !known) continue
+    if (operands.some((o) => o.kind === 'mem')) {
+      if (operands[0]!.kind === 'mem') fence = at
+    } else if (operation.element !== 0) {
+      for (let place = 1; place < operands.length; place++) {
+        const o = operands[place]!
+        if (o.kind !== 'view' || !mayMove(o.reg)) continue
+        const folded = withMemory(i, place, loads[o.reg.id]!, spreads)
+        if (folded === null) continue
         out[at] = folded
-        out[known.at] = null
+        out[loadedAt[o.reg.id]!] = null
         break
       }
-    } else if (i.operands[0]?.kind === 'mem') {
-      loads = new Map()
     }
+    for (const r of i.writes) writtenAt[r.id] = at
     const load = loadOf(i)
-    const [d] = i.operands
-    if (!load || d?.kind !== 'view') continue
     // Constants stay where they are: the allocator may keep them in registers.
-    if ('area' in load.mem.base) continue
-    if (uses.get(d.reg.id) === 1 && makes.get(d.reg.id) === 1) loads.set(d.reg.id, { at, load })
+    if (load === null || !(load.mem.base instanceof VReg)) continue
+    const { reg } = operands[0] as View
+    if (uses[reg.id] === 1 && makes[reg.id] === 1) {
+      loads[reg.id] = load
+      loadedAt[reg.id] = at
+    }
   }
-  return out.filter((i): i is Instruction => i !== null)
+  code.instructions = out.filter((i): i is Instruction => i !== null)
 }

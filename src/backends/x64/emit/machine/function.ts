@@ -10,9 +10,7 @@ import { constantLoads, rewriteSpills } from './spill.js'
 
 export interface MachineFunction {
   readonly instructions: readonly Instruction[]
-  /** Real registers by the ids of virtual ones. */
-  readonly homes: ReadonlyMap<number, number>
-  /** Registers that had to live in the stack frame, and those made again from constants. */
+  /** Registers that had to live in the stack frame; those made again from constants do not count. */
   readonly spills: number
   bytes(): Uint8Array
   /** As text, one line an instruction. */
@@ -23,25 +21,25 @@ export interface MachineFunction {
 const MOST_ROUNDS = 20
 
 export function finishFunction(code: Code, isa: Isa): MachineFunction {
-  code.instructions = dropDead(foldLoads(dropDead(code.instructions), isa.spreads))
-  const keep = new Set<number>()
+  dropDead(code)
+  foldLoads(code, isa.spreads)
   let spills = 0
-  for (let round = 0; ; round++) {
-    const cheap = new Set(constantLoads(code.instructions).keys())
-    const { homes, spilled } = allocate(code.instructions, FILES[isa.level], keep, cheap)
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const constants = constantLoads(code)
+    const isCheap = (r: { id: number }): boolean => constants[r.id] !== undefined
+    const { homes, spilled } = allocate(code, FILES[isa.level], isCheap)
     if (spilled.length === 0) {
-      const instructions = code.instructions
+      const { instructions } = code
       return {
         instructions,
-        homes,
         spills,
         bytes: () => encode(code, homes),
         text: () => formatCode(instructions, homes),
       }
     }
-    if (round === MOST_ROUNDS) throw new Error('register allocation does not come to an end')
-    spills += spilled.filter((r) => !cheap.has(r.id)).length
-    for (const r of rewriteSpills(code, spilled, isa.bits, isa.spreads)) keep.add(r.id)
-    code.instructions = dropDead(code.instructions)
+    spills += spilled.filter((r) => !isCheap(r)).length
+    rewriteSpills(code, spilled, constants, isa.bits, isa.spreads)
+    dropDead(code)
   }
+  throw new Error('register allocation does not come to an end')
 }

@@ -1,12 +1,12 @@
 // Machine code as text, for people and tests.
 
-import type { Instruction, Mem, Operand, VReg } from './code.js'
+import { type Instruction, type Mem, type Operand, VReg } from './code.js'
 
 const GENERAL = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di']
 
-function nameOf(r: VReg, bits: number, homes: ReadonlyMap<number, number> | null): string {
-  const n = homes?.get(r.id)
-  if (n === undefined) return `${r.cls[0]}${r.id}`
+function nameOf(r: VReg, bits: number, homes: Int8Array | null): string {
+  const n = homes?.[r.id] ?? -1
+  if (n < 0) return `${r.cls[0]}${r.id}`
   if (r.cls === 'mask') return `k${n}`
   if (r.cls === 'vector') return `${bits === 512 ? 'z' : bits === 256 ? 'y' : 'x'}mm${n}`
   const legacy = GENERAL[n]
@@ -15,13 +15,14 @@ function nameOf(r: VReg, bits: number, homes: ReadonlyMap<number, number> | null
   return legacy ? `r${legacy}` : `r${n}`
 }
 
-function formatMem(m: Mem, homes: ReadonlyMap<number, number> | null): string {
+function formatMem(m: Mem, homes: Int8Array | null): string {
   const parts: string[] = []
   let disp = m.disp
-  if ('area' in m.base) {
+  if (m.base instanceof VReg) parts.push(nameOf(m.base, 64, homes))
+  else {
     parts.push(m.base.area)
     disp += m.base.offset
-  } else parts.push(nameOf(m.base, 64, homes))
+  }
   if (m.index) {
     const index = nameOf(m.index, m.indexBits ?? 64, homes)
     parts.push(m.scale === 1 ? index : `${index}*${m.scale}`)
@@ -30,7 +31,7 @@ function formatMem(m: Mem, homes: ReadonlyMap<number, number> | null): string {
   return `[${parts.join(' + ').replaceAll('+ -', '- ')}]${m.spread ? '{spread}' : ''}`
 }
 
-function formatOperand(o: Operand, homes: ReadonlyMap<number, number> | null): string {
+function formatOperand(o: Operand, homes: Int8Array | null): string {
   switch (o.kind) {
     case 'view':
       return nameOf(o.reg, o.bits, homes)
@@ -44,10 +45,7 @@ function formatOperand(o: Operand, homes: ReadonlyMap<number, number> | null): s
 }
 
 /** One instruction a line; registers by name where they have one. */
-export function formatCode(
-  code: readonly Instruction[],
-  homes: ReadonlyMap<number, number> | null = null,
-): string {
+export function formatCode(code: readonly Instruction[], homes: Int8Array | null = null): string {
   return code
     .map((i) => {
       const operands = i.operands.map((o) => formatOperand(o, homes))

@@ -4,124 +4,115 @@
 
 import {
   type Code,
-  type Instruction,
+  Instruction,
   type Mem,
   mem,
   type Operand,
-  type Place,
   type View,
-  type VReg,
+  VReg,
   view,
 } from './code.js'
-import { loadOf, rolesOf, withMemory } from './roles.js'
+import { loadOf, withMemory } from './fold.js'
+import { operationOf } from './operations.js'
 
-/** Loads of constants, by the register they make: those that nothing else assigns. */
-export function constantLoads(code: readonly Instruction[]): Map<number, Instruction> {
-  const loads = new Map<number, Instruction>()
-  const seen = new Set<number>()
-  for (const i of code) {
-    for (const w of rolesOf(i).writes) {
-      if (!seen.has(w.id) && isConstantLoad(i)) loads.set(w.id, i)
-      else loads.delete(w.id)
-      seen.add(w.id)
+/** By id, the constant load that makes a register: for those that nothing else assigns. */
+export function constantLoads(code: Code): (Instruction | undefined)[] {
+  const loads: (Instruction | undefined)[] = new Array(code.registers.length).fill(undefined)
+  const seen = new Uint8Array(code.registers.length)
+  for (const i of code.instructions) {
+    const { writes } = i
+    for (let n = 0; n < writes.length; n++) {
+      const { id } = writes[n]!
+      loads[id] = seen[id] === 0 && isConstantLoad(i) ? i : undefined
+      seen[id] = 1
     }
   }
   return loads
 }
 
-function isConstantLoad(i: Instruction): boolean {
-  const m = i.operands[1]
-  if (i.op === 'vzero') return true
-  return (
-    i.operands.length === 2 &&
-    i.mask === null &&
-    m?.kind === 'mem' &&
-    'area' in m.base &&
-    m.base.area === 'pool' &&
-    m.index === null
-  )
+function isConstantLoad({ operation, operands, mask }: Instruction): boolean {
+  if (operation.name === 'vzero') return true
+  if (operands.length !== 2 || mask !== null) return false
+  const m = operands[1]!
+  return m.kind === 'mem' && !(m.base instanceof VReg) && m.base.area === 'pool' && m.index === null
 }
 
 const MOVES = { gp: 'mov', vector: 'vmovups', mask: 'kmovw' } as const
 
-/** Rewrites code without `spilled`. @returns the registers made for single instructions */
+/**
+ * Rewrites code without `spilled`.
+ * @param constants what `constantLoads` found in the code
+ */
 export function rewriteSpills(
   code: Code,
   spilled: readonly VReg[],
+  constants: readonly (Instruction | undefined)[],
   bits: 256 | 512,
   spreads: boolean,
-): VReg[] {
-  const constants = constantLoads(code.instructions)
-  const gone = new Set(spilled.map((r) => r.id))
-  const places = new Map<number, Place>()
-  const temporary: VReg[] = []
-  const width = (r: VReg): View['bits'] => (r.cls === 'vector' ? bits : r.cls === 'gp' ? 64 : 64)
+): void {
+  const gone = new Uint8Array(code.registers.length)
+  for (const r of spilled) gone[r.id] = 1
+  const isGone = (r: VReg): boolean => gone[r.id] === 1
+  const places: (Mem | undefined)[] = []
   const placeOf = (r: VReg): Mem => {
-    let place = places.get(r.id)
-    if (!place) {
-      place = code.frame(r.cls === 'vector' ? bits / 8 : 8)
-      places.set(r.id, place)
-    }
-    return mem(place)
+    places[r.id] ??= mem(code.frame(r.cls === 'vector' ? bits / 8 : 8))
+    return places[r.id]!
   }
   const out: Instruction[] = []
   for (const original of code.instructions) {
-    const roles = rolesOf(original)
-    if (roles.writes.some((r) => gone.has(r.id) && constants.has(r.id))) continue
-    let i = foldConstants(original, gone, constants, spreads)
-    const reads = new Set(rolesOf(i).reads.filter((r) => gone.has(r.id)))
-    const writes = new Set(rolesOf(i).writes.filter((r) => gone.has(r.id)))
+    const { writes, reads } = original
+    if (!reads.some(isGone) && !writes.some(isGone)) {
+      out.push(original)
+      continue
+    }
+    if (writes.some((r) => isGone(r) && constants[r.id] !== undefined)) continue
+    let i = foldConstants(original, isGone, constants, spreads)
     const after: Instruction[] = []
-    for (const r of new Set([...reads, ...writes])) {
-      const t = code.reg(r.cls)
-      temporary.push(t)
-      const made = constants.get(r.id)
-      const simple = (op: string, operands: Operand[]): Instruction => ({
-        op,
-        operands,
-        mask: null,
-        zero: false,
-        reads: [],
-        writes: [],
-        depth: i.depth,
-      })
-      if (reads.has(r)) {
-        if (made) out.push(replaced({ ...made, depth: i.depth }, r, t))
-        else out.push(simple(MOVES[r.cls], [view(t, width(r)), placeOf(r)]))
+    for (const r of new Set([...i.reads, ...i.writes])) {
+      if (!isGone(r)) continue
+      const t = code.reg(r.cls, null, true)
+      const move = (...operands: Operand[]): Instruction =>
+        new Instruction(operationOf(MOVES[r.cls]), operands, null, false, null, i.depth)
+      const moved = view(t, r.cls === 'vector' ? bits : 64)
+      if (i.reads.includes(r)) {
+        const made = constants[r.id]
+        out.push(made ? replaced(made, r, t, i.depth) : move(moved, placeOf(r)))
       }
-      if (writes.has(r)) after.push(simple(MOVES[r.cls], [placeOf(r), view(t, width(r))]))
-      i = replaced(i, r, t)
+      if (i.writes.includes(r)) after.push(move(placeOf(r), moved))
+      i = replaced(i, r, t, i.depth)
     }
     out.push(i, ...after)
   }
   code.instructions = out
-  return temporary
 }
 
 function foldConstants(
   original: Instruction,
-  gone: ReadonlySet<number>,
-  constants: ReadonlyMap<number, Instruction>,
+  isGone: (r: VReg) => boolean,
+  constants: readonly (Instruction | undefined)[],
   spreads: boolean,
 ): Instruction {
-  if (original.operands.some((o) => o.kind === 'mem')) return original
-  for (const [at, o] of original.operands.entries()) {
-    if (at === 0 || o.kind !== 'view' || !gone.has(o.reg.id)) continue
-    const made = constants.get(o.reg.id)
+  const { operands } = original
+  if (operands.some((o) => o.kind === 'mem')) return original
+  for (let at = 1; at < operands.length; at++) {
+    const o = operands[at]!
+    if (o.kind !== 'view' || !isGone(o.reg)) continue
+    const made = constants[o.reg.id]
     const load = made && loadOf(made)
-    const folded = load ? withMemory(original, at, load, spreads) : null
+    const folded = load && withMemory(original, at, load, spreads)
     if (folded) return folded
   }
   return original
 }
 
-function replaced(i: Instruction, from: VReg, to: VReg): Instruction {
-  const same = (r: VReg): VReg => (r.id === from.id ? to : r)
+/** An instruction with another register in all places of one. */
+function replaced(i: Instruction, from: VReg, to: VReg, depth: number): Instruction {
+  const same = (r: VReg): VReg => (r === from ? to : r)
   const operands = i.operands.map((o): Operand => {
-    if (o.kind === 'view') return { ...o, reg: same(o.reg) }
+    if (o.kind === 'view') return o.reg === from ? ({ ...o, reg: to } satisfies View) : o
     if (o.kind !== 'mem') return o
-    const base = 'area' in o.base ? o.base : same(o.base)
+    const base = o.base instanceof VReg ? same(o.base) : o.base
     return { ...o, base, index: o.index && same(o.index) }
   })
-  return { ...i, operands, mask: i.mask && same(i.mask) }
+  return new Instruction(i.operation, operands, i.mask && same(i.mask), i.zero, i.implied, depth)
 }
