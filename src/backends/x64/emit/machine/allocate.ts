@@ -49,12 +49,13 @@ export function allocate(
     files[cls].claim(fixed, i)
   }
 
-  const cost = ({ reg, uses, start, end }: Interval): number =>
+  const costOf = ({ reg, uses, start, end }: Interval): number =>
     reg.temporary
       ? Number.POSITIVE_INFINITY
       : (uses * (isCheap(reg) ? 0.25 : 1)) / (end - start + 1)
 
-  for (const i of intervals) {
+  for (let n = 0; n < intervals.length; n++) {
+    const i = intervals[n]!
     const { id, cls, fixed } = i.reg
     if (fixed !== null) continue
     const bank = files[cls]
@@ -64,17 +65,18 @@ export function allocate(
       continue
     }
     // Somebody has to go: of those whose register would do, the one least missed.
+    i.cost = costOf(i)
     let loser = i
-    let least = cost(i)
     let taken = -1
     for (let p = 0; p < bank.holders.length; p++) {
       const holder = bank.holders[p]!
-      if (holder === null || !bank.isOpen(p, i) || cost(holder) >= least) continue
+      if (holder === null || !bank.isOpen(p, i)) continue
+      if (holder.cost < 0) holder.cost = costOf(holder)
+      if (holder.cost >= loser.cost) continue
       loser = holder
-      least = cost(holder)
       taken = p
     }
-    if (least === Number.POSITIVE_INFINITY) throw new Error('no register is left to spill')
+    if (loser.cost === Number.POSITIVE_INFINITY) throw new Error('no register is left to spill')
     spilled.push(loser.reg)
     if (loser === i) continue
     homes[loser.reg.id] = -1
@@ -104,7 +106,11 @@ class Bank {
   /** Whether nobody claims a register by name during an interval. */
   isOpen(place: number, { start, end }: Interval): boolean {
     const claims = this.claims[place]
-    return claims === undefined || claims.every((c) => c.end < start || c.start > end)
+    if (claims === undefined) return true
+    for (const c of claims) {
+      if (c.end >= start && c.start <= end) return false
+    }
+    return true
   }
 
   /** A free register: one that a copy of the value has or had, if possible. @returns its place, or -1 */
@@ -116,7 +122,10 @@ class Bank {
       if ((holder !== null && holder.end >= i.start) || !this.isOpen(place, i)) continue
       if (copies === undefined) return place
       if (first < 0) first = place
-      if (copies.some((c) => homes[c.id] === numbers[place])) return place
+      const number = numbers[place]!
+      for (let c = 0; c < copies.length; c++) {
+        if (homes[copies[c]!.id] === number) return place
+      }
     }
     return first
   }
@@ -138,10 +147,8 @@ function copiesOf(code: Code): (VReg[] | undefined)[] {
   }
   for (const i of code.instructions) {
     if (!i.isCopy()) continue
-    const [to] = i.writes
-    const [from] = i.reads
-    note(to!, from!)
-    note(from!, to!)
+    note(i.writes[0]!, i.reads[0]!)
+    note(i.reads[0]!, i.writes[0]!)
   }
   return copies
 }

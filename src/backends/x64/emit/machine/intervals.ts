@@ -10,6 +10,8 @@ export class Interval {
   end: number
   /** How much slower the code were without a register: uses, ten times more for each loop around. */
   uses = 0
+  /** What going without a register would cost; -1 until somebody has to ask. */
+  cost = -1
 
   constructor(
     readonly reg: VReg,
