@@ -6,6 +6,7 @@
 import type { Dim } from '../base/dim.js'
 import type { DType } from '../base/dtype.js'
 import { type Shape, shapeEqual } from '../base/shape.js'
+import type { Body } from './body.js'
 import { apply, type Node } from './node.js'
 import { type Attrs, NO_ATTRS, OPS, type Op } from './op.js'
 
@@ -215,6 +216,19 @@ export const stopGradient = unary('stopGradient')
 const outputOp = withAttrs<{ index: number }>('output')
 /** Result `index` of an operation with several. */
 export const output = (node: Node, index: number): Node => outputOp([node], { index })
+export interface ScanAttrs extends Attrs {
+  /** (…shared, …carry, …one of each sequence) to (…carry, …one of each result). */
+  readonly body: Body
+  /** How many of the inputs are the same in every step, and how many after them are carried. */
+  readonly shared: number
+  readonly carries: number
+  /** One entry: the number of steps, which is the first size of every sequence. */
+  readonly length: readonly Dim[]
+  /** From the last element of the sequences to the first. */
+  readonly reverse: boolean
+}
+/** Inputs: …shared, …initial carry, …sequences. Results: …last carry, …stacked results of each step. */
+export const scan = withAttrs<ScanAttrs>('scan')
 
 // ---- small helpers rules share --------------------------------------------------------------------
 /** A scalar constant spread to a shape. */

@@ -2,6 +2,7 @@
 
 import type { Dim } from '../base/dim.js'
 import type { DType, TypedArray } from '../base/dtype.js'
+import type { Body } from './body.js'
 import type { Node, TensorType } from './node.js'
 
 /** The values an attribute may have. */
@@ -12,6 +13,7 @@ export type AttrValue =
   | readonly number[]
   | readonly Dim[]
   | readonly string[]
+  | Body
 
 export type Attrs = Readonly<Record<string, AttrValue>>
 
@@ -20,9 +22,18 @@ export const NO_ATTRS: Attrs = Object.freeze({})
 /**
  * How an attribute is written into plan keys, printed and substituted:
  * `number` any double, `int`, `flag` a boolean, `name` a string, `dtype`, `ints`, `dims` (which may be
- * symbolic), `names`.
+ * symbolic), `names`, `body` a graph.
  */
-export type AttrKind = 'number' | 'int' | 'flag' | 'name' | 'dtype' | 'ints' | 'dims' | 'names'
+export type AttrKind =
+  | 'number'
+  | 'int'
+  | 'flag'
+  | 'name'
+  | 'dtype'
+  | 'ints'
+  | 'dims'
+  | 'names'
+  | 'body'
 
 /** A host array with a shape: what the reference evaluation computes with. Always contiguous. */
 export interface NDArray {
@@ -51,7 +62,19 @@ export interface VjpArgs<A extends Attrs = Attrs> {
   readonly grads: readonly (Node | null)[]
   /** Whether input `i` needs a gradient: rules skip work for those that do not. */
   needs(i: number): boolean
+  /** The reverse pass itself, for operations whose gradient is that of a body: see `Reverse`. */
+  readonly reverse: Reverse
 }
+
+/**
+ * The gradients of `outputs`, weighted by `seeds`, with respect to each of `wrt`; no entry where none
+ * flows. (Rules are below the transform in the house, so it is handed to them.)
+ */
+export type Reverse = (
+  outputs: readonly Node[],
+  seeds: readonly Node[],
+  wrt: ReadonlySet<Node>,
+) => Map<Node, Node>
 
 /** An input a rule can be tried on. Without `values`, it is filled at random from `range`. */
 export interface SampleInput {

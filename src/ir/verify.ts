@@ -4,6 +4,7 @@ import { SymDim } from '../base/dim.js'
 import { DTYPES } from '../base/dtype.js'
 import { VerifyError } from '../base/errors.js'
 import { type Shape, shapeEqual } from '../base/shape.js'
+import { Body } from './body.js'
 import { type Node, type TensorType, topological } from './node.js'
 import { type AttrKind, type AttrValue, OPS, type Op } from './op.js'
 import { resultsOf } from './primitives/structure.js'
@@ -26,6 +27,7 @@ const KINDS: { readonly [K in AttrKind]: (v: AttrValue) => boolean } = {
   ints: listOf(Number.isInteger),
   dims: listOf(isDim),
   names: listOf((s) => typeof s === 'string'),
+  body: (v) => v instanceof Body,
 }
 
 /** Operations that take as many inputs as there are parts, axes or outputs. */
@@ -36,6 +38,7 @@ const VARIADIC: ReadonlySet<string> = new Set([
   'gradOf',
   'output',
   'param',
+  'scan',
 ])
 
 const arities = new Map<Op, readonly [number, number] | null>()
@@ -65,6 +68,17 @@ function checkAttrs(node: Node): void {
   for (const [key, kind] of Object.entries(kinds)) {
     const value = node.attrs[key]!
     if (!KINDS[kind](value)) fail(node, `attribute ${key} of kind ${kind}`, String(value))
+    if (value instanceof Body) checkBody(node, value)
+  }
+}
+
+/** A body is a graph like any other, and closed: it reads its own parameters only. */
+function checkBody(node: Node, { inputs, outputs }: Body): void {
+  verify(outputs)
+  const own = new Set(inputs)
+  for (const leaf of topological(outputs)) {
+    if (leaf.op.name !== 'param' || own.has(leaf)) continue
+    fail(node, 'a body that reads its own parameters only', printType(leaf))
   }
 }
 

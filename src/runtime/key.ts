@@ -3,7 +3,8 @@
 import type { Dim } from '../base/dim.js'
 import { DTYPES, type DType } from '../base/dtype.js'
 import { TraceError } from '../base/errors.js'
-import type { Node } from '../ir/node.js'
+import type { Body } from '../ir/body.js'
+import { type Node, topological } from '../ir/node.js'
 import type { AttrKind, Attrs, Op } from '../ir/op.js'
 
 /**
@@ -88,6 +89,32 @@ const WRITERS: { readonly [K in AttrKind]: (w: KeyWriter, value: never) => void 
     w.push(v.length)
     for (const s of v) w.push(internName(s))
   },
+  body: (w, v: Body) => {
+    for (const word of wordsOf(v)) w.push(word)
+  },
+}
+
+const bodyWords = new WeakMap<Body, Int32Array>()
+
+/** A body as integers, all of it: bodies that are written alike are alike, whoever made them. */
+function wordsOf(body: Body): Int32Array {
+  let words = bodyWords.get(body)
+  if (words === undefined) {
+    const w = new KeyWriter()
+    const order = topological([...body.inputs, ...body.outputs])
+    const numbers = new Map(order.map((node, i) => [node, i]))
+    const numberOf = (node: Node): number => numbers.get(node)!
+    for (const node of order) {
+      writeComputed(w, node, node.op.name === 'param' ? Role.Bound : Role.Computed, numberOf)
+    }
+    for (const list of [body.inputs, body.outputs]) {
+      w.push(list.length)
+      for (const node of list) w.push(numberOf(node))
+    }
+    words = Int32Array.of(w.length, ...w.words.subarray(0, w.length))
+    bodyWords.set(body, words)
+  }
+  return words
 }
 
 type AttrWriter = readonly [name: string, write: (w: KeyWriter, value: never) => void]
@@ -121,8 +148,18 @@ export function beginKey(): void {
   writer.length = 0
 }
 
+const indexOf = (node: Node): number => node.index
+
 export function writeNode(node: Node, role: Role): void {
-  const w = writer
+  writeComputed(writer, node, role, indexOf)
+}
+
+function writeComputed(
+  w: KeyWriter,
+  node: Node,
+  role: Role,
+  numberOf: (node: Node) => number,
+): void {
   w.push(node.op.id | (DTYPES[node.dtype].id << 12) | (role << 18) | (node.inputs.length << 20))
   if (role === Role.Bound) {
     pushDims(w, node.shape)
@@ -130,7 +167,7 @@ export function writeNode(node: Node, role: Role): void {
   }
   if (node.needsGrad) w.push(-1)
   const { inputs } = node
-  for (let i = 0; i < inputs.length; i++) w.push((inputs[i] as Node).index)
+  for (let i = 0; i < inputs.length; i++) w.push(numberOf(inputs[i] as Node))
   const list = writersOf(node.op)
   const attrs = node.attrs as Attrs
   for (let i = 0; i < list.length; i++) {

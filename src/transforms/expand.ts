@@ -1,17 +1,44 @@
 // Down to primitives: gradients become graphs, then composites become their bodies.
 
-import { type Node, topological } from '../ir/node.js'
+import { Body } from '../ir/body.js'
+import * as b from '../ir/build.js'
+import { apply, type Node, topological } from '../ir/node.js'
 import { expandGradients } from './gradof.js'
 import { inheritSite, type Replace, rewrite } from './rewrite.js'
 
 /** The body of a composite, its own composites expanded too. */
 const expandBody: Replace = (node, inputs) => {
-  if (node.op.expand === undefined) return null
+  if (node.op.expand === undefined) return expandWithin(node, inputs)
   const body = node.op.expand(inputs, node.attrs)
   const results: readonly Node[] = Array.isArray(body) ? body : [body as Node]
   const isInput = (n: Node): boolean => inputs.includes(n)
   inheritSite(results, node, isInput)
   return rewrite(results, expandBody, isInput)
+}
+
+const expandedBodies = new WeakMap<Body, Body>()
+
+/** A body in primitives alone, with the same parameters. */
+function expandedBody(body: Body): Body {
+  let expanded = expandedBodies.get(body)
+  if (expanded === undefined) {
+    expanded = isExpanded(body.outputs)
+      ? body
+      : new Body(body.inputs, expandComposites(body.outputs))
+    expandedBodies.set(body, expanded)
+  }
+  return expanded
+}
+
+/** An operation that applies a body, with the body expanded. */
+function expandWithin(node: Node, inputs: readonly Node[]): readonly Node[] | null {
+  const { body } = node.attrs
+  if (!(body instanceof Body)) return null
+  const expanded = expandedBody(body)
+  if (expanded === body) return null
+  const now = apply(node.op, inputs, { ...node.attrs, body: expanded })
+  now.site = node.site
+  return (node.outputs as readonly unknown[]).map((_, i) => b.output(now, i))
 }
 
 /**
@@ -25,4 +52,9 @@ export function expandComposites(roots: readonly Node[], isLeaf?: (node: Node) =
 
 /** Whether anything below `roots` is left to expand. */
 export const isExpanded = (roots: readonly Node[]): boolean =>
-  topological(roots).every(({ op }) => op.expand === undefined && op.name !== 'gradOf')
+  topological(roots).every(
+    ({ op, attrs }) =>
+      op.expand === undefined &&
+      op.name !== 'gradOf' &&
+      !(attrs.body instanceof Body && expandedBody(attrs.body) !== attrs.body),
+  )

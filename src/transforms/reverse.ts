@@ -112,6 +112,7 @@ function applyVjp(
     grad: grads[0] ?? b.full(0, node.shape, node.dtype),
     grads,
     needs: (i) => active.has(node.inputs[i]!),
+    reverse,
   })
 }
 

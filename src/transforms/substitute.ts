@@ -3,6 +3,7 @@
 import { type Dim, type DimEnv, dimSubstitute } from '../base/dim.js'
 import { TesseraError } from '../base/errors.js'
 import { isStatic, substituteShape } from '../base/shape.js'
+import { Body } from '../ir/body.js'
 import { formatSite, Node, type TensorType, topological } from '../ir/node.js'
 import type { Attrs, AttrValue, Op } from '../ir/op.js'
 
@@ -10,13 +11,27 @@ import type { Attrs, AttrValue, Op } from '../ir/op.js'
 function substituteAttrs(op: Op, attrs: Attrs, env: DimEnv): Attrs {
   let changed: Record<string, AttrValue> | null = null
   for (const name in op.attrs) {
+    const value = attrs[name]
+    if (value instanceof Body) {
+      const body = substituteBody(value, env)
+      if (body !== value) changed = { ...(changed ?? attrs), [name]: body }
+    }
     if (op.attrs[name] !== 'dims') continue
-    const dims = attrs[name] as readonly Dim[]
+    const dims = value as readonly Dim[]
     if (isStatic(dims)) continue
     changed ??= { ...attrs }
     changed[name] = dims.map((d) => dimSubstitute(d, env))
   }
   return changed ?? attrs
+}
+
+/** A body with symbols replaced throughout; the same object where none occurred. */
+function substituteBody(body: Body, env: DimEnv): Body {
+  const now = substituteSizes([...body.inputs, ...body.outputs], env, () => null)
+  const [inputs, outputs] = [body.inputs.map(now), body.outputs.map(now)]
+  const same =
+    inputs.every((x, i) => x === body.inputs[i]) && outputs.every((x, i) => x === body.outputs[i])
+  return same ? body : new Body(inputs, outputs)
 }
 
 /** The same operation on inputs and attributes with known sizes: its type is inferred, and checked, anew. */

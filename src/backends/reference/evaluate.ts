@@ -1,9 +1,10 @@
 // The reference executor: every node by its own `evaluate`, in order, nothing clever.
 
 import { DTYPES } from '../../base/dtype.js'
-import { FailedPreconditionError, FeedError, TesseraError } from '../../base/errors.js'
+import { FeedError } from '../../base/errors.js'
 import { formatShape, shapeEqual, sizeOf, staticShape } from '../../base/shape.js'
-import { formatSite, type Node, type TensorType, topological } from '../../ir/node.js'
+import { evaluateNodes, type Values } from '../../ir/evaluate.js'
+import type { Node, TensorType } from '../../ir/node.js'
 import type { EvalContext, NDArray } from '../../ir/op.js'
 import { expandComposites } from '../../transforms/expand.js'
 
@@ -41,7 +42,7 @@ export function evaluateGraph(
   { precise = false }: EvaluateOptions = {},
 ): NDArray[] {
   const context = contextOf(precise)
-  const values = new Map<Node, readonly NDArray[]>()
+  const values: Values = new Map()
   for (const [node, array] of bindings) {
     if (array.dtype !== node.dtype || !shapeEqual(array.shape, node.shape)) {
       throw new FeedError(
@@ -53,33 +54,5 @@ export function evaluateGraph(
     values.set(node, [adopt(array, precise)])
   }
   const bound = (node: Node): boolean => values.has(node)
-  const expanded = expandComposites(roots, bound)
-  for (const node of topological(expanded, bound)) {
-    if (!bound(node)) values.set(node, evaluateNode(node, values, context))
-  }
-  return expanded.map((root) => values.get(root)![0]!)
-}
-
-function evaluateNode(
-  node: Node,
-  values: ReadonlyMap<Node, readonly NDArray[]>,
-  context: EvalContext,
-): readonly NDArray[] {
-  const { op } = node
-  if (op.name === 'param') {
-    throw new FeedError(node.name ?? 'param', `a ${node.dtype} value`, 'none')
-  }
-  if (op.evaluate === undefined) {
-    throw new FailedPreconditionError(op.name, 'a primitive that can be evaluated', 'none')
-  }
-  const inputs =
-    op.name === 'output'
-      ? values.get(node.inputs[0]!)!
-      : node.inputs.map((input) => values.get(input)![0]!)
-  try {
-    return op.evaluate(inputs, node.attrs, node.outputs ?? [node], context)
-  } catch (error) {
-    if (error instanceof TesseraError) error.located(formatSite(node.site))
-    throw error
-  }
+  return evaluateNodes(expandComposites(roots, bound), values, context)
 }

@@ -1,6 +1,7 @@
 // Value numbering and rewriting in one walk: equal nodes become one, and rules apply until none does.
 
 import type { Dim } from '../../base/dim.js'
+import { Body } from '../../ir/body.js'
 import { Node, topological } from '../../ir/node.js'
 import type { AttrKind, AttrValue } from '../../ir/op.js'
 import { fold } from './constants.js'
@@ -10,7 +11,21 @@ import { RULES } from './rules.js'
 function printValue(kind: AttrKind | undefined, value: AttrValue): string {
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
   if (Array.isArray(value)) return (value as readonly Dim[]).join(',')
+  if (value instanceof Body) return `body ${numberOf(value)}`
   return kind === 'name' ? JSON.stringify(value) : String(value)
+}
+
+const numbers = new WeakMap<Body, number>()
+let numbered = 0
+
+/** Bodies are told apart by identity. */
+function numberOf(body: Body): number {
+  let n = numbers.get(body)
+  if (n === undefined) {
+    n = numbered++
+    numbers.set(body, n)
+  }
+  return n
 }
 
 /** What tells a node from others with the same inputs. */
