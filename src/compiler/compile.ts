@@ -7,16 +7,17 @@ import { type FuseOptions, fuse } from './fuse/fuse.js'
 import { MEMORY_BYTES } from './kernel/interpret.js'
 import type { Command, Fault, Kernel, Plan, PlanBuffer, Target } from './kernel/ir.js'
 import type { BufferRef } from './lower/assembly.js'
-import { Buffers, homeOf, lowerGroups } from './lower/lower.js'
+import { Buffers } from './lower/buffers.js'
+import { homeOf, lowerGroups } from './lower/lower.js'
 import { bytesOf, planMemory } from './memory.js'
+import { settle } from './scan/settle.js'
 import { type Scheduled, schedule } from './schedule.js'
-import { simplify } from './simplify/simplify.js'
 
 /** Compiles a program whose shapes are all known for a target. */
 export function compileProgram(program: Program, target: Target, options: FuseOptions = {}): Plan {
   const given = program.outputs
   const expanded = isExpanded(given) ? given : expandComposites(given)
-  const outputs = simplify(expanded)
+  const outputs = settle(expanded)
   const fusion = fuse(outputs, target, options)
   const buffers = new Buffers()
   const faults: Fault[] = []
@@ -102,7 +103,7 @@ class PlanBuilder {
     const inputs = step.inputs.map((ref, i) => io(ref, node.inputs[i] as Node))
     this.commands.push({
       op: 'host',
-      call: { ...step.call, inputs, outputs: [io(step.output, node)] },
+      call: { ...step.call, inputs, outputs: step.outputs.map((o) => io(o.ref, o.node)) },
     })
   }
 }

@@ -18,7 +18,7 @@ export interface Scheduled {
 export const readsOf = (step: Step): readonly BufferRef[] =>
   step.op === 'host' ? step.inputs : touched(step, 'read')
 export const writesOf = (step: Step): readonly BufferRef[] =>
-  step.op === 'host' ? [step.output] : touched(step, 'write')
+  step.op === 'host' ? step.outputs.map((o) => o.ref) : touched(step, 'write')
 
 function touched(step: Extract<Step, { op: 'kernel' }>, how: 'read' | 'write'): BufferRef[] {
   const { kernel, args } = step.call

@@ -1,6 +1,7 @@
 // What fusion needs to know of an operation: how it gets its operands, and what computing it again costs.
 
-import type { Node } from '../../ir/node.js'
+import { Body } from '../../ir/body.js'
+import { type Node, topological } from '../../ir/node.js'
 import { costOf, isElementwise } from '../lower/elementwise.js'
 import { isView } from '../lower/views.js'
 
@@ -8,9 +9,20 @@ import { isView } from '../lower/views.js'
  * `leaf`: a parameter, in memory. `free`: constants and counters, computed wherever they are needed.
  * `view`: moves data only. `lane`: elementwise, or a read whose place is computed (pad, concat, gather).
  * `reduce`, `contract`: the loops other work is fused into. `single`: has kernels of its own.
- * `host`: evaluated by the reference.
+ * `loop`: a body of kernels in a loop. `result`: one of several results, in memory when its operation is
+ * done. `host`: evaluated by the reference.
  */
-export type Kind = 'leaf' | 'free' | 'view' | 'lane' | 'reduce' | 'contract' | 'single' | 'host'
+export type Kind =
+  | 'leaf'
+  | 'free'
+  | 'view'
+  | 'lane'
+  | 'reduce'
+  | 'contract'
+  | 'single'
+  | 'loop'
+  | 'result'
+  | 'host'
 
 const KINDS: Readonly<Record<string, Kind>> = {
   param: 'leaf',
@@ -31,13 +43,27 @@ const KINDS: Readonly<Record<string, Kind>> = {
   scatterSet: 'single',
   dynamicUpdate: 'single',
   fold: 'single',
+  output: 'result',
 }
 
 export function kindOf(node: Node): Kind {
   const known = KINDS[node.op.name]
   if (known !== undefined) return known
   if (isView(node)) return 'view'
+  if (node.attrs.body instanceof Body) return runsOnDevice(node.attrs.body) ? 'loop' : 'host'
   return isElementwise(node.op.name, node.dtype) ? 'lane' : 'host'
+}
+
+const onDevice = new WeakMap<Body, boolean>()
+
+/** Whether every operation of a body has a kernel. */
+function runsOnDevice(body: Body): boolean {
+  let known = onDevice.get(body)
+  if (known === undefined) {
+    known = topological(body.outputs).every((n) => kindOf(n) !== 'host')
+    onDevice.set(body, known)
+  }
+  return known
 }
 
 /** Operands an operation cannot compute in place: it needs them in memory. */

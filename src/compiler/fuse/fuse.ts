@@ -33,6 +33,9 @@ export interface Fusion {
   readonly groupOf: ReadonlyMap<Node, Group>
 }
 
+/** Groups nothing else joins. */
+const ALONE: ReadonlySet<GroupKind> = new Set(['single', 'loop', 'host'])
+
 const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 const input = (node: Node, i = 0): Node => node.inputs[i] as Node
 interface ReduceShape {
@@ -68,6 +71,7 @@ class Fuser implements Placement {
       else if (kind === 'view') this.notes.noteView(node)
       else if (kind === 'lane') this.postpone(node)
       else if (kind === 'reduce') this.place(node)
+      else if (kind === 'result') this.enterResult(node)
       else if (kind !== 'leaf') this.placeAlone(node, kind)
       if (this.outputs.has(node) && kind !== 'leaf') this.materialise(node)
     }
@@ -205,7 +209,7 @@ class Fuser implements Placement {
       const p = baseOf(x)
       if (kindOf(p) !== 'lane' || this.groupOf.has(p)) continue
       const group = this.latest(p)
-      if (group === null || group.kind === 'single' || group.kind === 'host') continue
+      if (group === null || ALONE.has(group.kind)) continue
       if (this.notes.usesOf(p) === 1) this.settleShared(p)
       else if (this.replacesMember(p, group)) this.join(group, p)
     }
@@ -226,7 +230,7 @@ class Fuser implements Placement {
   }
 
   private fits(group: Group, node: Node): boolean {
-    if (group.kind === 'single' || group.kind === 'host') return false
+    if (ALONE.has(group.kind)) return false
     if (group.members.size >= MOST_MEMBERS || group.inPlace.has(node)) return false
     const kind = kindOf(node)
     if (kind === 'lane') return group.levelsOf(node).length > 0
@@ -297,9 +301,9 @@ class Fuser implements Placement {
   }
 
   /** Contractions, and operations with kernels of their own: operands in memory, a new group. */
-  private placeAlone(node: Node, kind: 'contract' | 'single' | 'host'): void {
+  private placeAlone(node: Node, kind: 'contract' | 'single' | 'loop' | 'host'): void {
     for (const x of node.inputs) {
-      if (kind === 'host') this.materialise(x)
+      if (kind === 'host' || kind === 'loop') this.materialise(x)
       else this.placeBase(x)
       if (kind === 'contract') this.placeOperand(x)
     }
@@ -307,6 +311,11 @@ class Fuser implements Placement {
     group.anchor = node
     this.enter(group, node, 'full')
     for (const x of node.inputs) group.reads.add(this.homeOf(x))
+  }
+
+  /** One of several results is in memory as soon as what computes them has run. */
+  private enterResult(node: Node): void {
+    this.enter(this.groupOf.get(input(node)) as Group, node, 'full')
   }
 
   /** Micro-kernels step through operands by strides: a view of memory that has none is copied first. */

@@ -10,9 +10,9 @@ import { reductionOrder } from '../numerics.js'
 /**
  * `map`: elementwise over the domain. `reduce`: reductions over some of its axes, with elementwise work on
  * the whole domain and on what is kept of it. `contract`: a dot or conv, and elementwise work on its
- * result. `single`, `host`: one node.
+ * result. `single`, `loop`, `host`: one node, and its results if it has several.
  */
-export type GroupKind = 'map' | 'reduce' | 'contract' | 'single' | 'host'
+export type GroupKind = 'map' | 'reduce' | 'contract' | 'single' | 'loop' | 'host'
 
 /** Whether a value has an element for the whole domain, or for what a reduction keeps of it. */
 export type Level = 'full' | 'kept'

@@ -2,14 +2,17 @@
 
 import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
-import { formatSite, type Node } from '../../ir/node.js'
+import type { Body } from '../../ir/body.js'
+import { formatSite, type Node, type TensorType } from '../../ir/node.js'
 import { kindOf, laneCost } from '../fuse/classify.js'
-import { type Fusion, isBefore } from '../fuse/fuse.js'
+import { type Fusion, fuse, isBefore } from '../fuse/fuse.js'
 import type { Group } from '../fuse/group.js'
 import type { Fault, HostCall, Target } from '../kernel/ir.js'
-import { type BufferRef, type KernelCall, type LoweringContext, MEMORY_TYPE } from './assembly.js'
+import type { BufferRef, KernelCall, LoweringContext } from './assembly.js'
+import type { Buffers } from './buffers.js'
 import { lowerContraction } from './contraction.js'
 import type { Surroundings } from './emitter.js'
+import { type LoweredBody, lowerLoop } from './loop.js'
 import { lowerMap } from './map.js'
 import type { Traced } from './nest.js'
 import { lowerReduce } from './reduce.js'
@@ -23,33 +26,9 @@ export type Step =
       readonly call: Omit<HostCall, 'inputs' | 'outputs'>
       readonly node: Node
       readonly inputs: readonly BufferRef[]
-      readonly output: BufferRef
+      /** Results that are wanted, each with its buffer. */
+      readonly outputs: readonly { readonly node: Node; readonly ref: BufferRef }[]
     }
-
-/** Makes buffers, and remembers which node's value each of them holds. */
-export class Buffers {
-  readonly all: BufferRef[] = []
-  private readonly byNode = new Map<Node, BufferRef>()
-
-  make(name: string, type: BufferRef['type'], length: number): BufferRef {
-    const ref = { id: this.all.length, type, length, name }
-    this.all.push(ref)
-    return ref
-  }
-
-  of(node: Node): BufferRef {
-    let ref = this.byNode.get(node)
-    if (ref === undefined) {
-      ref = this.make(
-        node.name ?? node.op.name,
-        MEMORY_TYPE[node.dtype],
-        sizeOf(node.shape as number[]),
-      )
-      this.byNode.set(node, ref)
-    }
-    return ref
-  }
-}
 
 /** Everything a lowering may ask about its group. */
 export interface GroupLowering {
@@ -65,6 +44,10 @@ export interface GroupLowering {
   readonly costPerElement: number
   /** Bytes the kernel reads and writes. */
   readonly bytes: number
+  /** The buffer that holds an operand of the group's single node. */
+  operand(i: number): BufferRef
+  /** Lowers a body that is part of the group, with buffers of its own. */
+  lowerBody(body: Body, buffers: Buffers): LoweredBody
 }
 
 const LOWERINGS: Readonly<
@@ -74,6 +57,7 @@ const LOWERINGS: Readonly<
   reduce: lowerReduce,
   contract: lowerContraction,
   single: lowerSingle,
+  loop: lowerLoop,
 }
 
 export function lowerGroups(
@@ -95,7 +79,7 @@ export function lowerGroups(
   const steps: Step[] = []
   for (const group of fusion.groups) {
     if (group.kind === 'host') {
-      steps.push(hostStep(group.anchor as Node, fusion, buffers))
+      steps.push(hostStep(group, fusion, buffers))
       continue
     }
     const inMemory = (n: Node): boolean => {
@@ -123,6 +107,8 @@ export function lowerGroups(
       refOf: (n) => buffers.of(n),
       costPerElement: cost,
       bytes,
+      operand: (i) => buffers.of(homeOf((group.anchor as Node).inputs[i] as Node, fusion)),
+      lowerBody: (body, own) => lowerBody(body, own, target, faults),
     })
     for (const call of calls) steps.push({ op: 'kernel', call })
   }
@@ -150,34 +136,43 @@ function faultOf(node: Node, kind: Fault['kind']): Fault {
   }
 }
 
-function hostStep(node: Node, fusion: Fusion, buffers: Buffers): Step {
-  const { op, attrs, dtype } = node
+/** The kernels of a body, in order. (What the host has to evaluate is no part of a kernel.) */
+function lowerBody(body: Body, buffers: Buffers, target: Target, faults: Fault[]): LoweredBody {
+  const fusion = fuse(body.outputs, target)
+  const calls = lowerGroups(fusion, buffers, target, faults).map((step) => {
+    if (step.op === 'host') throw new Error(`${step.call.name} has no kernel`)
+    return step.call
+  })
+  return { calls, results: body.outputs.map((out) => buffers.of(homeOf(out, fusion))) }
+}
+
+function hostStep(group: Group, fusion: Fusion, buffers: Buffers): Step {
+  const node = group.anchor as Node
+  const { op, attrs } = node
   const { evaluate } = op
   if (evaluate === undefined) throw new Error(`${op.name} (${kindOf(node)}) cannot be evaluated`)
-  const shape = node.shape as readonly number[]
   const inputs = node.inputs.map((x) => buffers.of(homeOf(x, fusion)))
   const types = node.inputs.map((x) => ({ shape: x.shape as readonly number[], dtype: x.dtype }))
-  const run: HostCall['run'] = (views, [target]) => {
+  const wanted = node.outputs === null ? [node] : [...group.stored].filter((m) => m !== node)
+  const run: HostCall['run'] = (views, targets) => {
     const arrays = views.map((v, i) => {
       const type = types[i] as (typeof types)[number]
       return { ...type, data: typed(type.dtype, v, sizeOf(type.shape)) }
     })
-    const allocate = ({
-      shape: s,
-      dtype: d,
-    }: {
-      shape: readonly unknown[]
-      dtype: typeof dtype
-    }) => ({
-      shape: s as readonly number[],
-      dtype: d,
-      data: new DTYPES[d].array(sizeOf(s as readonly number[])),
+    const allocate = ({ shape, dtype }: TensorType) => ({
+      shape: shape as readonly number[],
+      dtype,
+      data: new DTYPES[dtype].array(sizeOf(shape as readonly number[])),
     })
-    const result = evaluate(arrays, attrs, [{ shape, dtype }], { allocate })[0]
-    const out = typed(dtype, target as ArrayBufferView, sizeOf(shape))
-    ;(out as Float32Array).set((result as { data: unknown }).data as Float32Array)
+    const results = evaluate(arrays, attrs, node.outputs ?? [node], { allocate })
+    wanted.forEach(({ attrs: { index }, dtype, shape }, i) => {
+      const result = results[node.outputs === null ? 0 : (index as number)]
+      const out = typed(dtype, targets[i] as ArrayBufferView, sizeOf(shape as readonly number[]))
+      ;(out as Float32Array).set((result as { data: unknown }).data as Float32Array)
+    })
   }
-  return { op: 'host', node, call: { name: op.name, run }, inputs, output: buffers.of(node) }
+  const outputs = wanted.map((m) => ({ node: m, ref: buffers.of(m) }))
+  return { op: 'host', node, call: { name: op.name, run }, inputs, outputs }
 }
 
 /** The elements of a view on the plan's memory. */
