@@ -19,5 +19,11 @@ export {
   setNumThreads,
 } from './runtime/devices.js'
 export { planStatistics } from './runtime/flush.js'
+export {
+  type KernelProfile,
+  type ProfileOptions,
+  Profiler,
+  profile,
+} from './runtime/profile.js'
 export { manualSeed } from './runtime/random.js'
 export * from './tensor/index.js'

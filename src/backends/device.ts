@@ -1,6 +1,7 @@
 // What the runtime asks of a backend: build a program once, run it many times.
 
 import type { Program } from '../ir/program.js'
+import type { Limits } from './profile.js'
 import type { Storage } from './storage.js'
 
 /** A program built for a device. Safe to run again while an earlier run's results are alive. */
@@ -34,4 +35,6 @@ export interface Device {
   threads: number
   /** What can be said about memory, for tests and `tessera info`. */
   memory(): { readonly bytes: number; readonly detail: string }
+  /** Measures what the device does at best with its threads, for profiles; some cannot say. */
+  limits?(): Limits
 }

@@ -1,7 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { currentDeviceName } from '../runtime/devices.js'
 import '../tensor/tensor.js'
 import { main } from './main.js'
 
@@ -41,6 +43,40 @@ describe('tessera', () => {
     expect(again.err).toContain('tessera: ')
   })
 
+  test('profile runs a script, shows its kernels, and writes a trace', async () => {
+    const script = path.join(folder, 'script.ts')
+    const trace = path.join(folder, 'trace.json')
+    const out = path.join(folder, 'out.json')
+    writeFileSync(
+      script,
+      `import { writeFileSync } from 'node:fs'
+import { rand } from 'tessera'
+const x = rand([64, 64])
+for (let i = 0; i < 5; i++) x.matmul(x).sum().item()
+writeFileSync(process.argv[2], JSON.stringify(process.argv.slice(3)))
+process.exit(3)`,
+    )
+    const main = path.join(import.meta.dirname, 'index.ts')
+    const args = ['profile', '--trace', trace, script, out, '--trace', 'mine']
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [path.join(import.meta.dirname, '../../scripts/run.mjs'), main, ...args],
+      { encoding: 'utf8' },
+    )
+    expect(stderr).toMatch(/^kernel +calls +ms/m)
+    if (currentDeviceName() !== 'reference') expect(stderr).toContain('dot [64,64]x[64,64]')
+    expect(status).toBe(3)
+    expect(JSON.parse(readFileSync(out, 'utf8'))).toEqual(['--trace', 'mine'])
+    const { traceEvents } = JSON.parse(readFileSync(trace, 'utf8'))
+    expect(traceEvents.length).toBeGreaterThan(0)
+  })
+
+  test('profile says what it wants', async () => {
+    expect((await run('profile')).err).toContain('profile: Expected a script. Received none.')
+    expect((await run('profile', 'nowhere.js')).err).toContain('Received nowhere.js')
+    expect((await run('profile', '--nope', 'x.js')).status).toBe(2)
+  })
+
   test('help, and its version', async () => {
     expect((await run()).out).toBe((await run('help')).out)
     expect((await run('info', '--help')).out).toContain('usage: tessera COMMAND')
@@ -51,7 +87,7 @@ describe('tessera', () => {
     expect(await run('train')).toEqual({
       status: 2,
       out: '',
-      err: 'tessera: Expected one command of info, examples, help. Received train.\n',
+      err: 'tessera: Expected one command of info, examples, help, profile. Received train.\n',
     })
     expect((await run('info', 'more')).status).toBe(2)
     expect((await run('constructor')).status).toBe(2)

@@ -6,7 +6,7 @@ import { isStatic, type StaticShape } from '../base/shape.js'
 import { type Node, topological } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'
 import type { Program } from '../ir/program.js'
-import { currentDevice } from '../runtime/devices.js'
+import { buildProgram } from '../runtime/build.js'
 import { instantiate } from '../runtime/instantiate.js'
 import { Role } from '../runtime/key.js'
 import { Draw, type LeafValue } from '../runtime/value.js'
@@ -88,7 +88,7 @@ export function buildPlan(
   const { program, used } = programOf(roots, roles, origins)
   const sources = settled(used)
   return {
-    executable: currentDevice().build(program),
+    executable: buildProgram(program),
     sources,
     answers: fetches.map((f) => (f instanceof Operation ? -1 : fetched.indexOf(f.node))),
     shapes: roots.map((node) => node.shape as StaticShape),

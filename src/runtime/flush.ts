@@ -6,6 +6,7 @@ import { GradientError, TraceError } from '../base/errors.js'
 import { type StaticShape, sizeOf } from '../base/shape.js'
 import { type Node, nextTraversal } from '../ir/node.js'
 import type { GradOfAttrs } from '../transforms/gradof.js'
+import { buildProgram } from './build.js'
 import { PlanCache } from './cache.js'
 import { currentDevice } from './devices.js'
 import { instantiate } from './instantiate.js'
@@ -256,7 +257,7 @@ function lookup(outputs: readonly Node[]): Executable {
   }
   planMissed()
   const key = writer.words.slice(0, writer.length)
-  const executable = currentDevice().build(instantiate(order, roles, outputs))
+  const executable = buildProgram(instantiate(order, roles, outputs))
   plans.insert(key, hash, executable)
   return executable
 }

@@ -4,7 +4,7 @@ import type { Executable } from '../backends/device.js'
 import type { Storage } from '../backends/storage.js'
 import { StaleValueError } from '../base/errors.js'
 import type { Node } from '../ir/node.js'
-import { currentDevice } from './devices.js'
+import { buildProgram } from './build.js'
 import { instantiate } from './instantiate.js'
 import type { Role } from './key.js'
 import { type Binding, Deferred } from './value.js'
@@ -80,7 +80,7 @@ function planFor(
   { order, roles }: { readonly order: readonly Node[]; readonly roles: readonly Role[] },
 ): Executable {
   const program = instantiate(order, roles, results)
-  return lazily(() => currentDevice().build(program))
+  return lazily(() => buildProgram(program))
 }
 
 /** Disposes of a step's plan and of the plans that look back at it. */

@@ -7,6 +7,7 @@ import { flatten, mapTree, structure, type Tree } from '../base/tree.js'
 import { Node, topological } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'
 import type { Program } from '../ir/program.js'
+import { buildProgram } from '../runtime/build.js'
 import { currentDevice } from '../runtime/devices.js'
 import { flushPending, realize } from '../runtime/flush.js'
 import { instantiate } from '../runtime/instantiate.js'
@@ -214,7 +215,7 @@ function trace<A extends unknown[], R>(
   guardGradients([...roots, ...deferredRoots], state)
   const { program, sources } = programOf(roots)
   return {
-    executable: currentDevice().build(program),
+    executable: buildProgram(program),
     sources,
     results: mapTree(r.result, (x) =>
       x instanceof Tensor
@@ -291,7 +292,7 @@ class DeferredGradients {
   private prepare(): { executable: Executable; sources: LeafValue[] } {
     if (this.plan === null) {
       const { program, sources } = programOf(this.roots)
-      this.plan = { executable: lazily(() => currentDevice().build(program)), sources }
+      this.plan = { executable: lazily(() => buildProgram(program)), sources }
     }
     return this.plan
   }

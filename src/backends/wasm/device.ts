@@ -1,9 +1,12 @@
 // The WebAssembly device: one linear memory, the plans in it, and the threads that run them.
 
+import { debug } from '../../base/debug.js'
 import { DeviceError } from '../../base/errors.js'
+import { environment } from '../../base/node.js'
 import { sizeOf, staticShape } from '../../base/shape.js'
 import { compileProgram } from '../../compiler/compile.js'
 import type { Plan } from '../../compiler/kernel/ir.js'
+import { formatKernels } from '../../compiler/kernel/print.js'
 import type { TensorType } from '../../ir/node.js'
 import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
@@ -13,7 +16,7 @@ import { type Host, type LoadedModule, type Ports, WasmExecutable } from './exec
 import { FAULT_WORD, MOST_THREADS } from './memory/layout.js'
 import { LinearMemory } from './memory/linear.js'
 import { Residency } from './memory/residency.js'
-import { environment, mayBlock, processors } from './node.js'
+import { mayBlock, processors } from './node.js'
 import { emitPlan, type PlanModule } from './plan-module.js'
 import { wasmTarget } from './target.js'
 import { Pool, type SegmentFunction } from './threads/pool.js'
@@ -111,6 +114,7 @@ export class WasmDevice implements Device {
 
   /** Builds a plan that is already compiled. */
   buildPlan(plan: Plan, ports: Ports): Executable {
+    debug('kernels', () => formatKernels(plan))
     return new WasmExecutable(this.host, plan, ports, emitPlan(plan, this.engine))
   }
 

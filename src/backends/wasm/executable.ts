@@ -4,6 +4,7 @@ import { DTYPES, type DType, type TypedArray } from '../../base/dtype.js'
 import { ArithmeticError, ClosedError, IndexError } from '../../base/errors.js'
 import type { HostCall, Plan } from '../../compiler/kernel/ir.js'
 import type { Executable } from '../device.js'
+import { listener, type Stretch, type Work, workOf } from '../profile.js'
 import { Storage } from '../storage.js'
 import { FAULT_WORD } from './memory/layout.js'
 import type { Residency } from './memory/residency.js'
@@ -129,6 +130,16 @@ export class WasmExecutable implements Executable {
     const { linear } = residency
     const outputs: Storage[] = []
     const { scratchBytes } = loaded.plan
+    const told = listener()
+    const start = told === null ? 0 : performance.now()
+    const stretches: Stretch[] = []
+    const timed = (work: () => Work, call: () => void): void => {
+      const start = told === null ? 0 : performance.now()
+      call()
+      if (told === null) return
+      const phase = stretches.length
+      stretches.push({ work: work(), thread: 0, phase, start, end: performance.now() })
+    }
     host.withArena(plan.arenaBytes, scratchBytes, (arena, scratch) => {
       for (let i = 0; i < inputs.length; i++) {
         this.bind(this.inputEntries[i]!, this.placeInput(i, inputs[i]!))
@@ -143,9 +154,17 @@ export class WasmExecutable implements Executable {
       linear.i32.fill(0, table + plan.buffers.length, table + this.words)
       linear.i32[FAULT_WORD >>> 2] = 0
       for (const [i, { host: call }] of loaded.plan.segments.entries()) {
-        host.launch(loaded, i, this.block, scratch)
+        timed(
+          () => this.workOfSegment(i),
+          () => host.launch(loaded, i, this.block, scratch),
+        )
         this.checkFault()
-        if (call) this.callHost(call.call)
+        if (call) {
+          timed(
+            () => workOf(call)!,
+            () => this.callHost(call.call),
+          )
+        }
       }
     })
     for (const [j, storage] of outputs.entries()) {
@@ -154,7 +173,17 @@ export class WasmExecutable implements Executable {
       const { dtype, length } = this.ports.outputs[j]!
       storage.host = residency.read(dtype, place, length)
     }
+    told?.ran({ device: 'wasm', start, end: performance.now(), stretches })
     return outputs
+  }
+
+  /** All that runs between two host calls: nobody looks into WebAssembly while it runs. */
+  private workOfSegment(segment: number): Work {
+    const works = this.loaded.plan.segments[segment]!.commands.flatMap((c) => workOf(c) ?? [])
+    const total = (of: 'flops' | 'bytes'): number => works.reduce((sum, w) => sum + w[of], 0)
+    const [first] = [...works].sort((a, b) => b.flops - a.flops)
+    const name = `${works.length} kernels, ${first?.name ?? 'empty'} …`
+    return { kind: 'kernel', name, flops: total('flops'), bytes: total('bytes') }
   }
 
   private bind(entries: readonly number[], address: number): void {

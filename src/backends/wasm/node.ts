@@ -1,5 +1,6 @@
-// The parts that differ between Node.js and browsers: flags of V8, processors, environment, workers.
+// The parts that differ between Node.js and browsers: flags of V8, processors, workers.
 
+import { builtin } from '../../base/node.js'
 import { NODE_WORKER, WEB_WORKER } from './threads/worker-source.js'
 
 interface V8 {
@@ -8,15 +9,6 @@ interface V8 {
 interface OperatingSystem {
   availableParallelism?(): number
   cpus(): readonly unknown[]
-}
-
-/** A built-in module of Node.js, or null elsewhere. Looked up so that bundlers for browsers see nothing. */
-function builtin<T>(name: string): T | null {
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?(name: string): unknown; versions?: { node?: string } }
-  }
-  if (process?.versions?.node === undefined) return null
-  return (process.getBuiltinModule?.(name) as T | undefined) ?? null
 }
 
 /** The major version of V8 in Node.js; elsewhere that of engines newer than any this code avoids. */
@@ -34,11 +26,6 @@ export function processors(): number {
   const os = builtin<OperatingSystem>('node:os')
   if (os) return os.availableParallelism?.() ?? os.cpus().length
   return globalThis.navigator?.hardwareConcurrency ?? 1
-}
-
-/** An environment variable, where there are such things. */
-export function environment(name: string): string | undefined {
-  return builtin('node:os') ? process.env[name] : undefined
 }
 
 /** Whether this thread may wait for others: not in the main thread of a browser. */

@@ -1,9 +1,9 @@
 // What the processor can do, asked with CPUID and XGETBV through generated code.
 
+import { environment } from '../../base/node.js'
 import { Assembler, eax, ebx, ecx, edx, mem, rbx, rdi } from './assembler/index.js'
 import { addressOf } from './native/arrays.js'
 import { Code, callable } from './native/code.js'
-import { environment } from './native/node.js'
 
 /** Instruction sets kernels are generated for. */
 export type Level = 'avx512' | 'avx2'

@@ -1,15 +1,19 @@
 // The x64 device: machine code for this processor, written here and now.
 
+import { debug } from '../../base/debug.js'
 import { DeviceError, TesseraError } from '../../base/errors.js'
 import { sizeOf, staticShape } from '../../base/shape.js'
 import { compileProgram } from '../../compiler/compile.js'
 import type { Plan } from '../../compiler/kernel/ir.js'
+import { formatKernels } from '../../compiler/kernel/print.js'
 import type { TensorType } from '../../ir/node.js'
 import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
+import type { Limits } from '../profile.js'
 import { type Cpu, detectCpu, type Level } from './cpu.js'
-import { emitKernel } from './emit/kernel.js'
+import { compileKernel, emitKernel } from './emit/kernel.js'
 import { type Host, type Lease, type Ports, X64Executable } from './executable.js'
+import { measureLimits } from './limits.js'
 import { Arrays } from './native/arrays.js'
 import { Code, codeBytes } from './native/code.js'
 import { whyNoKoffi } from './native/koffi.js'
@@ -29,7 +33,10 @@ export interface X64Options {
   readonly emit?: Emit
 }
 
-const emitted: Emit = (kernel, { level }) => ({ bytes: emitKernel(kernel, level) })
+const emitted: Emit = (kernel, { level }) => {
+  debug('code', () => `${kernel.name}\n${compileKernel(kernel, level).text()}`)
+  return { bytes: emitKernel(kernel, level) }
+}
 
 const unavailable = (detail: string): DeviceInfo => ({ name: 'x64', available: false, detail })
 
@@ -101,6 +108,7 @@ export class X64Device implements Device {
 
   /** Builds a plan that is already compiled. */
   buildPlan(plan: Plan, ports: Ports): Executable {
+    debug('kernels', () => formatKernels(plan))
     const segments = splitSegments(plan.commands)
     const code = new PlanCode(segments, this.target, this.emit)
     return new X64Executable(this.host, plan, ports, segments, code)
@@ -130,6 +138,10 @@ export class X64Device implements Device {
       bytes: bytes + code,
       detail: `host arrays; ${mebibytes(bytes)} for intermediate values, ${mebibytes(code)} of code`,
     }
+  }
+
+  limits(): Limits {
+    return measureLimits(this)
   }
 
   /** Frees what is kept between runs. It is mapped again when needed. */

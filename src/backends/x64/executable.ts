@@ -4,10 +4,12 @@ import { DTYPES, type DType, type TypedArray } from '../../base/dtype.js'
 import { ArithmeticError, ClosedError, DeviceError, IndexError } from '../../base/errors.js'
 import type { HostCall, Plan } from '../../compiler/kernel/ir.js'
 import type { Device, Executable } from '../device.js'
+import { listener } from '../profile.js'
 import { type Residence, Storage } from '../storage.js'
 import { type Arrays, addressOf } from './native/arrays.js'
 import { viewOf } from './native/pages.js'
 import type { PlanCode } from './plan-code.js'
+import { Recorder } from './recorder.js'
 import { RunList } from './run-list.js'
 import type { Segment } from './segments.js'
 import type { Team } from './threads/team.js'
@@ -72,6 +74,9 @@ export class X64Executable implements Executable {
   private closed = false
   /** What a run has addresses of: nobody else may keep it alive. */
   private held: unknown = null
+  private readonly recorder: Recorder | null
+  /** The same plan, with a list in which threads note the time. */
+  private profiled: X64Executable | null = null
 
   constructor(
     private readonly host: Host,
@@ -79,6 +84,7 @@ export class X64Executable implements Executable {
     private readonly ports: Ports,
     private readonly segments: readonly Segment[],
     private readonly code: PlanCode,
+    recording = false,
   ) {
     const { copy } = host.team
     const bytesOf = ({ dtype, length }: Port): number => length * DTYPES[dtype].bytes
@@ -89,8 +95,9 @@ export class X64Executable implements Executable {
       {
         kernel: ({ command: c }) => (c.op === 'copy' ? copy : code.addressOf(c.kernel)),
       },
-      { inputs: ports.inputs.map(small) },
+      { inputs: ports.inputs.map(small), stamps: recording },
     )
+    this.recorder = recording ? new Recorder(segments, this.list) : null
     const { bytes, inputs } = this.list
     this.inputViews = ports.inputs.map(({ dtype, length }, i) =>
       inputs[i]! < 0
@@ -112,6 +119,7 @@ export class X64Executable implements Executable {
     if (this.closed) {
       throw new ClosedError('plan', 'a plan that was not disposed of', 'a disposed one')
     }
+    if (listener() !== null && this.recorder === null) return this.runProfiled(inputs, targets)
     // A host call may run the same plan again: the outer run goes on with what it had.
     const { held, arena, scratch, threads } = this
     const outer = this.running ? { list: this.list.save(), held, arena, scratch, threads } : null
@@ -133,11 +141,28 @@ export class X64Executable implements Executable {
     }
   }
 
+  private runProfiled(
+    inputs: readonly (Storage | number)[],
+    targets: readonly (Storage | null)[],
+  ): Storage[] {
+    const { host, plan, ports, segments, code } = this
+    this.profiled ??= new X64Executable(host, plan, ports, segments, code, true)
+    // The code is this plan's, which is running as long as its twin is.
+    const outer = this.running
+    this.running = true
+    try {
+      return this.profiled.run(inputs, targets)
+    } finally {
+      this.running = outer
+      if (this.closed && !outer) this.code.free()
+    }
+  }
+
   private runOnce(
     inputs: readonly (Storage | number)[],
     targets: readonly (Storage | null)[],
   ): Storage[] {
-    const { host, list, segments } = this
+    const { host, list, segments, recorder } = this
     const outputs: Storage[] = []
     this.held = [inputs, outputs]
     for (let i = 0; i < this.inputEntries.length; i++) this.bindInput(i, inputs[i]!)
@@ -149,15 +174,20 @@ export class X64Executable implements Executable {
     try {
       this.bindMemory(lease)
       list.clearFault()
+      recorder?.begin(host.threads)
       for (let s = 0; s < segments.length; s++) {
         host.team.run(list.jobs[s]!)
         if (list.faultCode !== 0) this.fail(list.faultCode)
         const call = segments[s]!.host
-        if (call !== null) this.callHost(call.call)
+        if (call === null) continue
+        if (recorder === null) this.callHost(call.call)
+        else recorder.host(s, () => this.callHost(call.call))
       }
     } finally {
       host.giveBack(lease)
     }
+    const told = listener()
+    if (recorder !== null && told !== null) recorder.end(host.device.name, told)
     return outputs
   }
 

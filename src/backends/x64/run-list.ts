@@ -25,10 +25,12 @@ class Layout {
   }
 }
 
-/** Sizes of the places a plan wants besides what machine code reads. */
-export interface Places {
+/** What a plan wants besides what machine code has to have. */
+export interface Wishes {
   /** Bytes for each input that may be copied in; 0 for those that never are. */
   readonly inputs: readonly number[]
+  /** Whether threads note the time before the first task of a phase, and after each. */
+  readonly stamps: boolean
 }
 
 export class RunList {
@@ -38,24 +40,26 @@ export class RunList {
   readonly bytes: Uint8Array
   /** Address of each segment's job. */
   readonly jobs: readonly number[]
+  /** Times a thread notes in a run of all jobs, in order. */
+  stamps = 0
   private readonly words: Uint32Array
   private readonly jobAt: readonly number[]
   private readonly fault: number
   /** Everything before this changes from run to run, or says where memory is. */
   private readonly changing: number
 
-  constructor(plan: Plan, segments: readonly Segment[], functions: Functions, places: Places) {
+  constructor(plan: Plan, segments: readonly Segment[], functions: Functions, wishes: Wishes) {
     const layout = new Layout()
     const tasks = segments.map((s) => s.phases.flat())
     const copies = tasks.flat().filter((t) => t.command.op === 'copy').length
     const table = layout.place(8 * (plan.buffers.length + copies))
     this.fault = layout.place(4)
     this.jobAt = segments.map(() => layout.place(JOB.bytes))
-    this.inputs = places.inputs.map((bytes) => (bytes > 0 ? layout.place(bytes) : -1))
+    this.inputs = wishes.inputs.map((bytes) => (bytes > 0 ? layout.place(bytes) : -1))
     this.changing = layout.bytes
     const phases = segments.map((s) => layout.place(8 * s.phases.length))
     const commands = segments.map((s, i) =>
-      layout.place(COMMAND.bytes * (tasks[i]!.length + s.phases.length)),
+      layout.place(COMMAND.bytes * (tasks[i]!.length + s.phases.length + stampsOf(s, wishes))),
     )
     const args = tasks.map((list) => layout.place(4 * sum(list, argCount)))
     const counters = tasks.map((list) => layout.place(COUNTER_BYTES * sum(list, isShared)))
@@ -83,8 +87,15 @@ export class RunList {
       let command = commands[s]!
       let arg = args[s]!
       let counter = counters[s]!
+      const noteTime = (): void => {
+        if (!wishes.stamps) return
+        this.word(command + COMMAND.kind, KIND.stamp)
+        this.word(command + COMMAND.phase, this.stamps++)
+        command += COMMAND.bytes
+      }
       segment.phases.forEach((phase, p) => {
         this.pointer(phases[s]! + 8 * p, address + command)
+        noteTime()
         for (const task of phase) {
           const { command: c } = task
           this.pointer(command + COMMAND.kernel, functions.kernel(task))
@@ -104,6 +115,7 @@ export class RunList {
             counter += COUNTER_BYTES
           }
           command += COMMAND.bytes
+          noteTime()
         }
         const last = p === segment.phases.length - 1
         this.word(command + COMMAND.kind, last ? KIND.end : KIND.barrier)
@@ -139,6 +151,14 @@ export class RunList {
     }
   }
 
+  /** Says where threads note times. */
+  stampsAt(address: number, stride: number): void {
+    for (const at of this.jobAt) {
+      this.pointer(at + JOB.stamps, address)
+      this.pointer(at + JOB.stampStride, stride)
+    }
+  }
+
   get faultCode(): number {
     return this.words[this.fault >> 2]!
   }
@@ -165,6 +185,9 @@ export class RunList {
     this.words[(at >> 2) + 1] = value / HIGH
   }
 }
+
+const stampsOf = ({ phases }: Segment, { stamps }: Wishes): number =>
+  stamps ? phases.reduce((total, phase) => total + phase.length + 1, 0) : 0
 
 const sum = (tasks: readonly Task[], of: (task: Task) => number): number =>
   tasks.reduce((total, task) => total + of(task), 0)

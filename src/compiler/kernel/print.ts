@@ -78,6 +78,12 @@ export function formatKernel(kernel: Kernel): string {
   return lines.join('\n')
 }
 
+/** A plan as text, and each of its kernels once. */
+export function formatKernels(plan: Plan): string {
+  const kernels = new Set(plan.commands.flatMap((c) => (c.op === 'kernel' ? [c.kernel] : [])))
+  return [formatPlan(plan), ...[...kernels].map(formatKernel)].join('\n\n')
+}
+
 function formatBuffer(b: PlanBuffer): string {
   if (b.kind === 'arena') return `arena+${b.offset}`
   return b.kind === 'constant' ? 'constant' : `${b.kind}${b.index}`

@@ -2,7 +2,7 @@
 
 import type * as Koffi from 'koffi'
 import { DeviceError } from '../../../base/errors.js'
-import { builtin, isNode } from './node.js'
+import { builtin, isNode } from '../../../base/node.js'
 
 /** A native function as JavaScript calls it. Integers beyond 2^53 come back as BigInt. */
 export type NativeFunction = (...args: unknown[]) => number

@@ -50,7 +50,10 @@ export const JOB = {
   counts: 56,
   /** What the walker takes of the stack; see `frameBytes`. */
   frame: 64,
-  bytes: 72,
+  /** Where thread i notes times: from stamps + i · stampStride on. */
+  stamps: 72,
+  stampStride: 80,
+  bytes: 88,
 } as const
 
 /** A command of a job. They follow one another. */
@@ -66,7 +69,7 @@ export const COMMAND = {
   draw: 28,
   /** Address of the counter from which chunks are drawn. */
   counter: 32,
-  /** For ends of phases: its number, and the next one's. */
+  /** For ends of phases: its number, and the next one's. For stamps: its number. */
   phase: 40,
   next: 44,
   bytes: 64,
@@ -81,6 +84,8 @@ export const KIND = {
   barrier: 2,
   /** All threads meet, and the job is done. */
   end: 3,
+  /** Each thread notes the time: only in lists made for profiling. */
+  stamp: 4,
 } as const
 
 /** The phase of a job that nobody can join any more. */

@@ -5,15 +5,15 @@
 // of mappings whether it is ours that lies there. If it is not, they have a team of their own.
 
 import { DeviceError } from '../../../base/errors.js'
+import { readText } from '../../../base/node.js'
 import { errnoName, libc, MAP, PROT } from '../native/libc.js'
-import { readText } from '../native/node.js'
 import { viewOf } from '../native/pages.js'
 import { TEAM } from './layout.js'
 
 /** Far from where programs, libraries, heaps and stacks are put. */
-const ADDRESS = 0x2e55_e7a0_0000
+const ADDRESS = 0x2e55_e7b0_0000
 /** Changes with the layout of the page, as does the address. */
-const NAME = 'tessera-team-1'
+const NAME = 'tessera-team-2'
 
 export interface TeamPage {
   readonly address: number

@@ -1,7 +1,7 @@
 // How many threads this process may keep busy: processors it may run on, and the share of them that its
 // control group may use.
 
-import { builtin, environment, readText } from '../native/node.js'
+import { builtin, environment, readText } from '../../../base/node.js'
 
 interface OperatingSystem {
   availableParallelism?(): number

@@ -16,6 +16,7 @@ import {
   qword,
   r8,
   r12,
+  r13,
   r14,
   r15,
   rax,
@@ -90,7 +91,9 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   a.jmp(draw)
 
   a.bind(barrier)
-  const met = label('met')
+  const [met, stamp] = [label('met'), label('stamp')]
+  a.cmp(eax, KIND.stamp)
+  a.je(stamp)
   a.test(r15d, r15d)
   a.je(met)
   emitFinish(a, team, met)
@@ -99,6 +102,22 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   a.jne(next)
   a.add(rsp, mem({ base: rbp, disp: JOB.frame }))
   a.ret()
+
+  a.bind(stamp)
+  emitStamp(a)
+  a.jmp(next)
+}
+
+/** Notes the time at the place of the thread and the command. */
+function emitStamp(a: Assembler): void {
+  a.rdtsc()
+  a.shl(rdx, 32)
+  a.or(rax, rdx)
+  a.mov(rcx, mem({ base: rbp, disp: JOB.stampStride }))
+  a.imul(rcx, r13)
+  a.add(rcx, mem({ base: rbp, disp: JOB.stamps }))
+  a.mov(edx, mem({ base: r12, disp: COMMAND.phase }))
+  a.mov(qword({ base: rcx, index: rdx, scale: 8 }), rax)
 }
 
 /**

@@ -1,4 +1,4 @@
-// The parts of Node.js this backend uses, looked up so that bundlers for browsers see nothing.
+// The parts of Node.js that are used where there are any, looked up so that bundlers for browsers see nothing.
 
 interface Process {
   readonly versions?: { readonly node?: string }
