@@ -19,7 +19,7 @@ const COVERED = `
   neg abs exp expm1 log log1p sqrt sin cos tanh erf floor round
   add sub mul div rem pow max min and or xor shl shr eq lt le select cast bitcast
   reduceSum reduceProd reduceMax reduceMin
-  relu sigmoid silu softplus gelu leakyRelu elu softmax logSoftmax logSumExp linear
+  relu sigmoid silu softplus gelu leakyRelu elu softmax logSoftmax logSumExp linear attention
   crossEntropy nllLoss mseLoss l1Loss smoothL1Loss huberLoss
   binaryCrossEntropy binaryCrossEntropyWithLogits sgdUpdate adamUpdate adamwUpdate`
   .trim()

@@ -9,6 +9,7 @@ import type { Command, Fault, Kernel, Plan, PlanBuffer, Target } from './kernel/
 import type { BufferRef } from './lower/assembly.js'
 import { Buffers } from './lower/buffers.js'
 import { homeOf, lowerGroups } from './lower/lower.js'
+import { hasKernel } from './lower/single.js'
 import { bytesOf, planMemory } from './memory.js'
 import { settle } from './scan/settle.js'
 import { type Scheduled, schedule } from './schedule.js'
@@ -16,7 +17,8 @@ import { type Scheduled, schedule } from './schedule.js'
 /** Compiles a program whose shapes are all known for a target. */
 export function compileProgram(program: Program, target: Target, options: FuseOptions = {}): Plan {
   const given = program.outputs
-  const expanded = isExpanded(given) ? given : expandComposites(given)
+  const keep = (node: Node): boolean => !options.separate && hasKernel(node)
+  const expanded = isExpanded(given) ? given : expandComposites(given, undefined, keep)
   const outputs = settle(expanded)
   const fusion = fuse(outputs, target, options)
   const buffers = new Buffers()

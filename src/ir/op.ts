@@ -116,6 +116,8 @@ export interface Op<A extends Attrs = Attrs> {
     context: EvalContext,
   ) => readonly NDArray[]
   readonly expand?: (inputs: readonly Node[], attrs: A) => Node | readonly Node[]
+  /** A composite that stays whole until the compiler has seen it: kernels may know it by name. */
+  readonly whole?: boolean
   /** Reads or writes state: never merged with an equal node, never dropped from effects. */
   readonly stateful?: boolean
   samples(): readonly Sample<A>[]

@@ -4,7 +4,7 @@ import { stopGradient } from '../ir/build.js'
 import { carriesFloats, Node, topological } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'
 import type { Program } from '../ir/program.js'
-import { expandComposites } from '../transforms/expand.js'
+import { expandComposites, isWhole } from '../transforms/expand.js'
 import { Role } from './key.js'
 
 /**
@@ -53,7 +53,7 @@ export function instantiate(
   }
   const roots = outputs.map(copyOf)
   const structural = differentiated.map((d) => copies[d.at] as Node)
-  const expanded = expandComposites([...roots, ...structural])
+  const expanded = expandComposites([...roots, ...structural], undefined, isWhole)
   if (structural.length === 0) return { inputs, outputs: expanded }
   const replace = new Map<Node, Node>()
   structural.forEach((_, k) => {

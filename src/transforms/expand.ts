@@ -6,15 +6,26 @@ import { apply, type Node, topological } from '../ir/node.js'
 import { expandGradients } from './gradof.js'
 import { inheritSite, type Replace, rewrite } from './rewrite.js'
 
-/** The body of a composite, its own composites expanded too. */
-const expandBody: Replace = (node, inputs) => {
-  if (node.op.expand === undefined) return expandWithin(node, inputs)
-  const body = node.op.expand(inputs, node.attrs)
-  const results: readonly Node[] = Array.isArray(body) ? body : [body as Node]
-  const isInput = (n: Node): boolean => inputs.includes(n)
-  inheritSite(results, node, isInput)
-  return rewrite(results, expandBody, isInput)
+/** Whether a composite is left as it is. */
+type Keep = (node: Node) => boolean
+
+/** Gives the body of a composite, its own composites expanded too. */
+function expander(keep: Keep): Replace {
+  const expandBody: Replace = (node, inputs) => {
+    if (node.op.expand === undefined) return expandWithin(node, inputs)
+    if (keep(node)) return null
+    const body = node.op.expand(inputs, node.attrs)
+    const results: readonly Node[] = Array.isArray(body) ? body : [body as Node]
+    const isInput = (n: Node): boolean => inputs.includes(n)
+    inheritSite(results, node, isInput)
+    return rewrite(results, expandBody, isInput)
+  }
+  return expandBody
 }
+
+const NONE: Keep = () => false
+/** Composites that are for the compiler to take apart. */
+export const isWhole: Keep = ({ op }) => op.whole === true
 
 const expandedBodies = new WeakMap<Body, Body>()
 
@@ -44,10 +55,15 @@ function expandWithin(node: Node, inputs: readonly Node[]): readonly Node[] | nu
 /**
  * The graph below `roots` in primitives alone. Gradients are taken first, while composites that know
  * their own are still whole. Nodes that need no change keep their identity; new ones carry the call
- * site of what they replace. `isLeaf` nodes are left as they are, with all that is below them.
+ * site of what they replace. `isLeaf` nodes are left as they are, with all that is below them;
+ * composites that `keep` answers true for stay, on inputs that are expanded.
  */
-export function expandComposites(roots: readonly Node[], isLeaf?: (node: Node) => boolean): Node[] {
-  return rewrite(expandGradients(roots, isLeaf), expandBody, isLeaf)
+export function expandComposites(
+  roots: readonly Node[],
+  isLeaf?: (node: Node) => boolean,
+  keep: Keep = NONE,
+): Node[] {
+  return rewrite(expandGradients(roots, isLeaf), expander(keep), isLeaf)
 }
 
 /** Whether anything below `roots` is left to expand. */

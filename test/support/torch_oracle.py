@@ -172,6 +172,15 @@ def over(f):
     return run
 
 
+def attention(q, k, v, mask=None, *, scale, causal):
+    rows, columns = q.shape[1], k.shape[1]
+    allowed = torch.ones(rows, columns, dtype=torch.bool).tril() if causal else None
+    y = F.scaled_dot_product_attention(
+        *(x.transpose(1, 2) for x in (q, k, v)), allowed if mask is None else mask, scale=scale
+    )
+    return y.transpose(1, 2)
+
+
 def cast(x, dtype):
     to = DTYPES[dtype]
     if x.is_floating_point() and not to.is_floating_point and to != torch.bool:
@@ -228,6 +237,7 @@ OPS = {
     "logSoftmax": over(F.log_softmax),
     "logSumExp": lambda x, axes: torch.logsumexp(x, axes),
     "linear": F.linear,
+    "attention": attention,
     "crossEntropy": class_loss(F.cross_entropy),
     "nllLoss": class_loss(F.nll_loss),
     "mseLoss": lambda p, t, reduction, threshold: F.mse_loss(p, t, reduction=reduction),

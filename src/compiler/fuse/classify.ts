@@ -43,6 +43,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   scatterSet: 'single',
   dynamicUpdate: 'single',
   fold: 'single',
+  attention: 'single',
+  attentionGradient: 'single',
   output: 'result',
 }
 

@@ -3,6 +3,9 @@
 import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { WindowAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
+import { hasAttentionKernel } from '../attention/claim.js'
+import { lowerAttention } from '../attention/forward.js'
+import { lowerAttentionGradient } from '../attention/gradient.js'
 import { affine, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Reg } from '../kernel/ir.js'
 import { KernelAssembly, type KernelCall, REGISTER_TYPE } from './assembly.js'
@@ -170,6 +173,8 @@ function fold(g: GroupLowering, node: Node): KernelCall[] {
 }
 
 const SINGLES: Readonly<Record<string, (g: GroupLowering, node: Node) => KernelCall[]>> = {
+  attention: lowerAttention,
+  attentionGradient: lowerAttentionGradient,
   scatterAdd: scatter,
   scatterSet: scatter,
   dynamicUpdate,
@@ -184,3 +189,6 @@ export function lowerSingle(g: GroupLowering): KernelCall[] {
   // Nothing to scatter still leaves the copy to be made.
   return calls.length === 0 && node.op.name !== 'fold' ? copyBase(g, node) : calls
 }
+
+/** Whether a composite is computed by kernels that know it by name, rather than by its body. */
+export const hasKernel = (node: Node): boolean => hasAttentionKernel(node)

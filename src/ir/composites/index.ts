@@ -2,6 +2,7 @@
 // this file is imported, and recorded with the functions it exports.
 
 export * from './activations.js'
+export * from './attention.js'
 export * from './binarycrossentropy.js'
 export * from './conv.js'
 export * from './crossentropy.js'

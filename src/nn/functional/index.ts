@@ -32,6 +32,7 @@ export {
   softplus,
   tanh,
 } from './activations.js'
+export { type AttentionOptions, scaledDotProductAttention } from './attention.js'
 export {
   type BatchNormOptions,
   batchNorm,

@@ -1,0 +1,109 @@
+// The gradient of attention as one kernel: weights are computed again, and they and their gradients stay
+// in the memory of the thread that needs them, head after head.
+
+import type { Node } from '../../ir/node.js'
+import { affine, plus, times } from '../kernel/affine.js'
+import type { Affine, Bound, Reg } from '../kernel/ir.js'
+import type { KernelCall } from '../lower/assembly.js'
+import type { GroupLowering } from '../lower/lower.js'
+import { REDUCE_LANES } from '../numerics.js'
+import { Head, type Matrix, type Rows } from './head.js'
+
+/** The results of the group that somebody wants, by their number. */
+function resultsOf(g: GroupLowering): Map<number, Node> {
+  const out = new Map<number, Node>()
+  for (const m of g.group.stored) {
+    if (m.op.name === 'output') out.set(m.attrs.index as number, m)
+  }
+  return out
+}
+
+export function lowerAttentionGradient(g: GroupLowering, node: Node): KernelCall[] {
+  const h = new Head(g, node)
+  const { k, sizes, attrs } = h
+  const [q, key, v, grad, mask] = node.inputs as [Node, Node, Node, Node, Node?]
+  const results = resultsOf(g)
+  const [ofQuery, ofKey, ofValue] = [0, 1, 2].map((i) => results.get(i))
+  const query = h.gather('query', q, attrs.scale)
+  const keysTurned = h.turn('keys turned', key)
+  const valuesTurned = h.turn('values turned', v)
+  const keys = h.gather('keys', key)
+  const incoming = h.gather('gradient', grad)
+  /** Weights, and the gradients of scores: [query, key]. */
+  const weights = h.matrix('weights', sizes.queries, sizes.keys)
+  const scores = h.matrix('gradients', sizes.queries, sizes.keys)
+
+  h.forRows(sizes.queries, (rows) => {
+    const at = (row: number): Affine => plus(rows.first, row)
+    const reach = h.reach(rows)
+    h.overKeys({
+      rows,
+      depth: sizes.depth,
+      left: (row, d) => h.load(query, at(row), d),
+      right: (d, column) => h.load(keysTurned, d, column),
+      done: (row, column, sum) =>
+        h.store(weights, at(row), column, h.masked(at(row), column, sum, mask)),
+    })
+    h.overKeys({
+      rows,
+      depth: sizes.features,
+      left: (row, e) => h.load(incoming, at(row), e),
+      right: (e, column) => h.load(valuesTurned, e, column),
+      done: (row, column, sum) => h.store(scores, at(row), column, sum),
+    })
+    k.loop('row', rows.count, (row) =>
+      rowGradient(h, weights, scores, plus(rows.first, row), reach),
+    )
+    if (ofQuery === undefined) return
+    h.overFeatures(sizes.depth, {
+      rows,
+      depth: reach,
+      left: (row, j) => h.load(scores, at(row), j),
+      right: (j, d) => h.load(keys, j, d),
+      done: (row, d, sum) =>
+        h.write(ofQuery, at(row), d, k.set('mul', sum, k.const('f32', attrs.scale))),
+    })
+  })
+
+  /** Sums over the queries that may look at a tile of keys. */
+  const overQueries = (result: Node | undefined, left: Matrix, right: Matrix): void => {
+    if (result === undefined) return
+    const features = (result.shape as number[])[3]!
+    h.forRows(sizes.keys, (rows: Rows) => {
+      const first = attrs.causal ? rows.first : affine(0)
+      const depth: Bound = plus(times(first, -1), sizes.queries)
+      h.overFeatures(features, {
+        rows,
+        depth,
+        left: (row, i) => h.load(left, plus(first, i), plus(rows.first, row)),
+        right: (i, d) => h.load(right, plus(first, i), d),
+        done: (row, d, sum) => h.write(result, plus(rows.first, row), d, sum),
+      })
+    })
+  }
+  overQueries(ofKey, scores, query)
+  overQueries(ofValue, weights, incoming)
+
+  const { batch, heads, queries, depth, features } = sizes
+  k.flops = 2 * batch * heads * queries * sizes.keys * (3 * depth + 2 * features)
+  k.bytes = g.bytes
+  return [k.call()]
+}
+
+/** One row: scores become weights, and the gradients of weights those of scores. */
+function rowGradient(h: Head, weights: Matrix, scores: Matrix, row: Affine, reach: Bound): void {
+  const { k } = h
+  const share = h.exponentials(weights, row, reach)
+  const sum = k.accumulator('f32', 0, REDUCE_LANES)
+  const weightAt = (j: Affine): Reg => h.load(weights, row, j)
+  k.vector('key', reach, REDUCE_LANES, (j) => {
+    const weight = k.set('mul', weightAt(j), share)
+    h.store(weights, row, j, weight)
+    k.update(sum, 'add', sum, k.set('mul', weight, h.load(scores, row, j)))
+  })
+  const along = k.combine(sum, 'add')
+  k.vector('key', reach, REDUCE_LANES, (j) => {
+    const centered = k.set('sub', h.load(scores, row, j), along)
+    h.store(scores, row, j, k.set('mul', weightAt(j), centered))
+  })
+}
