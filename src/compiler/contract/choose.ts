@@ -33,9 +33,12 @@ const LATENCY = 4
 const SPLAT_COST = 0.75
 const LOAD_COST = 0.6
 
-/** Cycles a tile of r rows and v registers spends on one step of K, `loop` of them on going round. */
-export const stepCost = (r: number, v: number, loop = 1): number =>
-  Math.max((r * v) / 2, SPLAT_COST * r + LOAD_COST * v, LATENCY) + loop
+/**
+ * Cycles a tile of r rows and v registers spends on one step of K, `loop` of them on going round; loading a
+ * register of neighbours takes `load` times as long as usual.
+ */
+export const stepCost = (r: number, v: number, loop = 1, load = 1): number =>
+  Math.max((r * v) / 2, SPLAT_COST * r + LOAD_COST * load * v, LATENCY) + loop
 
 /** How much slower a tile is that takes more registers than the target's own. */
 export const CROWDED = 1.15

@@ -1,11 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import type { ConvAttrs } from '../../ir/build.js'
 import { fma32 } from '../kernel/lanewise.js'
+import type { Reader } from '../lower/assembly.js'
 import { lowerConv } from './conv.js'
+import { tiledFeatures } from './featurekernel.js'
+import { featureTiling } from './featuretiles.js'
 import { coordinates, flatAt, target, values, Workspace } from './fixtures.js'
 import { convNumerics } from './numerics.js'
+import { patchesOf } from './patches.js'
 import { phasesOf } from './phases.js'
 import { type ConvSpec, convSizes, product } from './spec.js'
+import { needsNoStage, Stage } from './stage.js'
 
 const TARGETS = [target(4, 8, 4), target(6, 8, 4), target(12, 32, 16), target(1, 4, 4)]
 
@@ -103,6 +108,7 @@ function check(
   change: Partial<ConvAttrs> = {},
   { inputPerm, kernelPerm, kernelReversed = [] }: Views = {},
   targets = TARGETS,
+  lower: typeof lowerConv = lowerConv,
 ): void {
   const spec: ConvSpec = { attrs: attrs(input.length - 2, change), input, kernel, dtype: 'float32' }
   const s = convSizes(spec)
@@ -128,11 +134,21 @@ function check(
       const out = w.buffer('out', 'f32', product(shape))
       const b = w.reader('bias', 'float32', [shape[1]!], bias)
       const writer = dressed ? w.biased(out, shape, b, 1) : w.writer(out, shape)
-      w.interpret(lowerConv(spec, dressed ? w.fused(l) : l, r, writer, w))
+      w.interpret(lower(spec, dressed ? w.fused(l) : l, r, writer, w))
       const label = `${t.name}${dressed ? ' fused' : ''}`
       expect(w.memory.get(out.id), label).toEqual(dressed ? fused : expected)
     }
   }
+}
+
+/** With features across the lanes, whether that is the best or not. */
+const lowerAcross: typeof lowerConv = (spec, input, kernel, out, ctx) => {
+  const sizes = convSizes(spec)
+  const stage = needsNoStage(spec, sizes) ? null : new Stage(spec, sizes, input)
+  const read: Reader['read'] = stage?.read ?? ((k, coords) => input.read(k, coords))
+  const origin = spec.attrs.low.map((low) => (stage === null ? -low : 0))
+  const c = patchesOf(spec, sizes, convNumerics(spec), read, kernel, out, origin, stage)
+  return tiledFeatures(c, featureTiling(c, ctx.target)!.tiling, ctx)
 }
 
 describe('conv', () => {
@@ -221,5 +237,32 @@ describe('conv', () => {
     check([6, 2, 24, 24], [9, 2, 24, 24], { low: [1, 1], high: [1, 1] }, transposed, [TARGETS[0]!])
     check([3, 4, 11, 11], [5, 4, 5, 5], { kernelDilation: [2, 2] }, transposed)
     check([3, 8, 6, 6], [20, 8, 4, 4], {}, transposed)
+  })
+
+  test('features across the lanes', () => {
+    const wide = [target(12, 32, 16), target(6, 16, 8)]
+    const across = (...[input, kernel, change, views]: Parameters<typeof check>): void =>
+      check(input, kernel, change, views, wide, lowerAcross)
+    const same = { low: [1, 1], high: [1, 1] }
+    // Tiles of parts of lines, of several lines, of several images; all with something left over.
+    across([2, 3, 9, 17], [40, 3, 3, 3])
+    across([2, 3, 9, 9], [19, 3, 3, 3], same)
+    across([6, 3, 6, 6], [17, 3, 3, 3])
+    across([7, 3, 4, 4], [37, 3, 3, 3], same)
+    across([5, 3, 3, 3], [35, 3, 2, 2])
+    // Several blocks; strides; groups; an axis or three.
+    across([2, 70, 4, 4], [18, 70, 3, 3], same)
+    across([2, 3, 11, 11], [33, 3, 3, 3], { strides: [2, 2] })
+    across([2, 4, 6, 6], [36, 2, 3, 3], { groups: 2, ...same })
+    across([4, 2, 5, 5], [34, 2, 3, 3], { batchGroups: 2 })
+    across([1, 3, 275], [18, 3, 5])
+    across([2, 2, 4, 5, 5], [35, 2, 2, 3, 3])
+    // Gradients of the kernel, the last cut into parts, and of the input.
+    const transposed = { inputPerm: [1, 0, 2, 3], kernelPerm: [1, 0, 2, 3] }
+    across([3, 4, 11, 11], [35, 4, 9, 9], {}, transposed)
+    across([5, 8, 9, 9], [20, 8, 9, 9], same, transposed)
+    across([1, 5, 38, 38], [16, 5, 38, 38], same, transposed)
+    const reversed = { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] }
+    across([2, 3, 6, 6], [20, 3, 3, 3], { low: [2, 2], high: [2, 2] }, reversed)
   })
 })

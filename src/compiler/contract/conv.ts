@@ -1,6 +1,9 @@
 // Lowers `conv` to kernels: looks at the shape of a convolution and picks the loops that suit it.
 
 import type { KernelCall, LoweringContext, Reader, Writer } from '../lower/assembly.js'
+import { shapeOf } from './choose.js'
+import { tiledFeatures } from './featurekernel.js'
+import { featureTiling } from './featuretiles.js'
 import { lowerProduct } from './gemm.js'
 import { convNumerics } from './numerics.js'
 import { asProduct, asProductPerImage, type Patches, patchesOf, positionsOf } from './patches.js'
@@ -10,7 +13,7 @@ import { Probe } from './probe.js'
 import { type ConvSpec, convSizes, product } from './spec.js'
 import { needsNoStage, Stage } from './stage.js'
 import { tiledWindows } from './windowkernel.js'
-import { columnsOf, tileWindows } from './windows.js'
+import { columnsOf, packedTiling, tileWindows } from './windows.js'
 
 /** Kernels that compute `conv` of what the readers read and hand it to `out`. */
 export function lowerConv(
@@ -39,11 +42,26 @@ export function lowerConv(
   const origin = spec.attrs.low.map((low) => (asIs ? -low : 0))
   const c = patchesOf(spec, sizes, numerics, read, kernel, out, origin, staged)
   const tiled = spec.dtype === 'float32' || spec.dtype === 'float64' || spec.dtype === 'int32'
-  if (tiled && !empty && linesSuit(c)) return tiledWindows(c, tileWindows(c, ctx.target), ctx)
+  // A window of one element makes a matrix product for every image.
+  const perImage = window === 1 && positionsOf(c) >= 16
+  if (tiled && !empty) {
+    const kernelShape = shapeOf(asProduct(c), 'left')
+    const plain = kernelShape.plain && kernelShape.follows.every((f) => f)
+    const suits = linesSuit(c)
+    const windows = suits
+      ? tileWindows(c, ctx.target, plain)
+      : perImage
+        ? packedTiling(c, ctx.target, plain)
+        : null
+    const features = featureTiling(c, ctx.target)
+    if (features !== null && features.cost < (windows?.cost ?? Number.POSITIVE_INFINITY)) {
+      return tiledFeatures(c, features.tiling, ctx)
+    }
+    if (suits && windows !== null) return tiledWindows(c, windows.tiling, ctx)
+  }
   const calls: KernelCall[] = []
   c.staging?.ahead(ctx, calls)
   if (!tiled || empty) return [...calls, ...plainProduct(asProduct(c))]
-  const perImage = window === 1 && positionsOf(c) >= 16
   return [...calls, ...lowerProduct(perImage ? asProductPerImage(c) : asProduct(c), ctx)]
 }
 

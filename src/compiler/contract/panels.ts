@@ -36,6 +36,7 @@ export function fillPanels(
   const lanes = span.unit
   forTiles(k, 'pack', span, (panel, start, count) => {
     const { buffer, base } = panelAt(panel)
+    const walk = block.walk(shape.follows)
     const read = (lane: Affine, local: Affine[]): Reg =>
       p.right.read(k, batch, unflatten(k, plus(start, lane), p.right.free), block.at(local))
     const place = (lane: Affine, local: Affine[]): Affine =>
@@ -44,9 +45,9 @@ export function fillPanels(
       // Lanes by fours: with four steps of K they make squares, which can be turned in registers.
       const some = (first: Affine, several: number): void => {
         const each = Array.from({ length: several }, (_, i) => plus(first, i))
-        nest(k, 'k', block.sizes.slice(0, -1), (outer) => {
-          k.vector('last', block.sizes.at(-1)!, copyLanes, (last) => {
-            const local = [...outer, last]
+        nest(k, 'k', walk.sizes.slice(0, -1), (outer) => {
+          k.vector('last', walk.sizes.at(-1)!, copyLanes, (last) => {
+            const local = walk.local([...outer, last])
             const values = each.map((lane) => read(lane, local))
             for (const [i, lane] of each.entries()) k.store(buffer, place(lane, local), values[i]!)
           })
@@ -57,7 +58,10 @@ export function fillPanels(
       if (count % 4 > 0) some(affine(4 * fours), count % 4)
     } else {
       k.vector('lane', count, lanes, (lane) => {
-        nest(k, 'k', block.sizes, (local) => k.store(buffer, place(lane, local), read(lane, local)))
+        nest(k, 'k', walk.sizes, (at) => {
+          const local = walk.local(at)
+          k.store(buffer, place(lane, local), read(lane, local))
+        })
       })
     }
   })

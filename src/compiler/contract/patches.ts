@@ -39,6 +39,8 @@ export interface Patches {
   readonly features: number
   /** Positions of the window: the output's spatial sizes. */
   readonly output: readonly number[]
+  /** Elements of the input between neighbours of a line. */
+  readonly step: number
   /** Channels, then the kernel's spatial sizes. */
   readonly contract: readonly number[]
   readonly numerics: Numerics
@@ -83,6 +85,7 @@ export function patchesOf(
     images: sizes.batch,
     features: sizes.features,
     output: sizes.output,
+    step: attrs.strides.at(-1) ?? 1,
     contract: [sizes.channels, ...sizes.kernel],
     numerics,
     staging: stage && {

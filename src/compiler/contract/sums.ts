@@ -50,6 +50,11 @@ export class Sums {
     this.k.store(this.buffer, at, this.k.set('add', this.k.load(this.buffer, at), sum))
   }
 
+  /** Takes a sum that has but one block. */
+  put(row: Affine, column: Affine, sum: Reg): void {
+    this.k.store(this.buffer, this.at(row, column), sum)
+  }
+
   load(row: Affine, column: Affine): Reg {
     return this.k.load(this.buffer, this.at(row, column))
   }

@@ -1,9 +1,9 @@
 // The tiled convolution: units of positions, blocks of K, tiles of features × positions.
 
-import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, BufferDecl, Reg, Target } from '../kernel/ir.js'
+import { affine, plus, times } from '../kernel/affine.js'
+import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import {
-  KernelAssembly,
+  type KernelAssembly,
   type KernelCall,
   type LoweringContext,
   MEMORY_TYPE,
@@ -15,11 +15,11 @@ import { nativeLanes, roundUp, shapeOf, type Tile } from './choose.js'
 import { probeWrite } from './factors.js'
 import { layOut } from './layout.js'
 import { microKernel } from './micro.js'
-import { asProduct, asProductPerImage, type Patches, type Staging } from './patches.js'
-import { product } from './spec.js'
+import { asProduct, asProductPerImage, type Patches } from './patches.js'
 import { Parts, Sums } from './sums.js'
-import { forTiles, type Span, spanStart } from './tiles.js'
-import { columnsOf, linesOf, type Unit, type WindowTiling } from './windows.js'
+import { forTiles, spanStart } from './tiles.js'
+import { cutWindows, openChunk, type Place, stagesInChunk, type UnitAt } from './windowcut.js'
+import { columnsOf, type WindowTiling } from './windows.js'
 
 /** Kernels for a convolution cut as `tiling` says. */
 export function tiledWindows(c: Patches, tiling: WindowTiling, ctx: LoweringContext): KernelCall[] {
@@ -33,101 +33,15 @@ export function tiledWindows(c: Patches, tiling: WindowTiling, ctx: LoweringCont
     source = { ...c, kernel: (k, g, f, at) => left.read(k, [g], [f], at) }
     follows = follows.map(() => true)
   }
-  const cut = cutWindows(c, tiling, ctx.target)
+  const cut = cutWindows(c, tiling.unit, tiling.tile.rows, ctx.target)
   const staging = c.staging !== null && stagesInChunk(c, c.staging, tiling.unit, cut, ctx.target)
   if (!staging) c.staging?.ahead(ctx, calls)
   const partial = c.numerics.parts > 1 ? new Parts(asProduct(c), ctx) : null
-  const spans = [cut.features, cut.images, cut.lines, cut.columns]
-  const chunks = [c.numerics.parts, c.groups, ...spans.map((s) => s.chunks)]
-  const k = new KernelAssembly(c.name, product(chunks))
-  k.flops = 2 * c.groups * c.features * c.images * product(c.output) * product(c.contract)
-  k.bytes =
-    4 * c.groups * (c.features + c.images * product(c.output)) * (product(c.contract) + c.features)
-  const [part, group, f, i, l, w] = unflatten(k, ofVar(k.chunk), chunks) as Affine[]
-  const at = {
-    part: part!,
-    group: group!,
-    features: { ...cut.features, at: f! },
-    images: { ...cut.images, at: i! },
-    lines: { ...cut.lines, at: l! },
-    columns: { ...cut.columns, at: w! },
-  }
-  new WindowEmitter(k, source, tiling, ctx, follows, partial, at, staging).emit()
+  const { k, place } = openChunk(c, cut)
+  new WindowEmitter(k, source, tiling, ctx, follows, partial, place, staging).emit()
   calls.push(k.call())
   if (partial !== null) calls.push(partial.combine())
   return calls
-}
-
-type Extent = Omit<Span, 'at'>
-
-interface WindowCutting {
-  readonly features: Extent
-  readonly images: Extent
-  readonly lines: Extent
-  readonly columns: Extent
-}
-
-/** Multiply-adds worth handing to another thread, and most chunks to hand out. */
-const CHUNK_WORK = 1 << 18
-const MOST_CHUNKS = 64
-/** Chunks that will do where more of them cost something. */
-const ENOUGH_CHUNKS = 16
-
-/** Chunks along images first, then lines, then features, until there are enough. */
-function cutWindows(c: Patches, { unit, tile }: WindowTiling, target: Target): WindowCutting {
-  const bytes = c.dtype === 'float64' ? 8 : 4
-  const block = blockLength(c.numerics, c.contract)
-  const fitting = Math.floor(target.cache.l2 / 2 / (block * bytes) / tile.rows)
-  const mostFeatures = Math.max(4, fitting) * tile.rows
-  const featureCuts = Math.ceil(c.features / mostFeatures)
-  const total = product(c.output) * c.images
-  const work = c.groups * c.features * total * product(c.contract)
-  const wanted = Math.max(1, Math.min(MOST_CHUNKS, Math.floor(work / CHUNK_WORK)))
-  let missing = wanted / (c.groups * c.numerics.parts * featureCuts)
-  const share = (size: number, of: number, cuts: number): Extent => {
-    const units = Math.ceil(size / of)
-    const pieces = Math.max(1, Math.min(units, Math.floor(cuts)))
-    const chunk = Math.ceil(units / pieces) * of
-    const chunks = Math.ceil(size / chunk)
-    missing /= chunks
-    return { total: size, chunk, chunks, unit: of }
-  }
-  const images = share(c.images, unit.images, missing)
-  const lines = share(linesOf(c), unit.lines, missing)
-  const columns = share(columnsOf(c), unit.columns, missing)
-  // Chunks of features copy the same windows again, so only as many as are really needed.
-  const fewer = (missing * ENOUGH_CHUNKS) / MOST_CHUNKS
-  const features = share(c.features, tile.rows, Math.max(featureCuts, fewer))
-  return { features, images, lines, columns }
-}
-
-/** Whether chunks have whole images to themselves, and the images' stage fits their cache. */
-function stagesInChunk(
-  c: Patches,
-  { elements }: Staging,
-  unit: Unit,
-  { features, lines, columns }: WindowCutting,
-  target: Target,
-): boolean {
-  const whole = features.chunks * lines.chunks * columns.chunks * c.numerics.parts === 1
-  const bytes = c.dtype === 'float64' ? 8 : 4
-  return whole && elements * unit.images * bytes <= target.cache.l2 / 2
-}
-
-interface Place {
-  readonly part: Affine
-  readonly group: Affine
-  readonly features: Span
-  readonly images: Span
-  readonly lines: Span
-  readonly columns: Span
-}
-
-/** A unit's origin and its size, which at the ends of axes is less than usual. */
-interface UnitAt extends Unit {
-  readonly image: Affine
-  readonly line: Affine
-  readonly column: Affine
 }
 
 class WindowEmitter {

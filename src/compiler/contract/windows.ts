@@ -52,6 +52,13 @@ const UNIT_POSITIONS = 192
 
 /** Cycles of copying one register's worth of patches, loops included. */
 const COPY_COST = 1.7
+/** How much longer it takes to load lanes that lie apart: every other element, or any. */
+const apart = (step: number): number => (step === 1 ? 1 : step === 2 ? 4 : 8)
+/** Cycles of laying out one element of the kernel, where its K does not lie contiguous. */
+const LAY_OUT_COST = 1.5
+/** What packing keeps from the micro-kernel by filling the caches, and lanes that are not all in use. */
+const PACKED = 1.1
+const RAGGED = 1.15
 /** Cycles of clearing, adding to, and handing on one register's worth of sums. */
 const WAIT_COST = 8
 /**
@@ -62,19 +69,20 @@ const WAIT_COST = 8
 const MOST_UNROLLED = 27
 const MOST_STATEMENTS = 400
 
-export function tileWindows(c: Patches, target: Target): WindowTiling {
-  const packed = packedTiling(c, target)
-  const direct = directTiling(c, target)
-  return direct.cost <= packed.cost ? direct.tiling : packed.tiling
-}
-
-interface Costed {
+export interface Costed {
   /** Cycles a step of K, for all positions of all images. */
   readonly cost: number
   readonly tiling: WindowTiling
 }
 
-function packedTiling(c: Patches, target: Target): Costed {
+/** `plain`: whether the kernel's K lies contiguous. */
+export function tileWindows(c: Patches, target: Target, plain: boolean): Costed {
+  const packed = packedTiling(c, target, plain)
+  const direct = directTiling(c, target)
+  return direct.cost <= packed.cost ? direct : packed
+}
+
+export function packedTiling(c: Patches, target: Target, plain: boolean): Costed {
   const type = REGISTER_TYPE[c.dtype]
   const native = nativeLanes(target, type)
   let best: Costed | null = null
@@ -87,9 +95,10 @@ function packedTiling(c: Patches, target: Target): Costed {
     const waiting = unit.images > 1 ? (WAIT_COST * c.features * positions) / native : 0
     const cost =
       units *
-      (tiledCost(c.features, positions, tile, native) +
-        COPY_COST * copied +
-        waiting / product(c.contract))
+        (PACKED * tiledCost(c.features, positions, tile, native) +
+          COPY_COST * apart(c.step) * copied +
+          waiting / product(c.contract)) +
+      (plain ? 0 : LAY_OUT_COST * c.features)
     if (best === null || cost < best.cost) best = { cost, tiling: { mode: 'packed', unit, tile } }
   }
   return best!
@@ -122,6 +131,8 @@ function directTiling(c: Patches, target: Target): Costed {
   const window = product(c.contract.slice(1))
   const unrolls = target.nativeLanes > 4 && window > 1 && window <= MOST_UNROLLED
   const loop = unrolls ? 0.3 : 1
+  const ragged = columns % native === 0 ? 1 : RAGGED
+  const load = apart(c.step)
   let best: Costed | null = null
   for (let v = 1; v <= Math.min(4, Math.ceil(columns / native)); v++) {
     for (let together = 1; together <= Math.min(lines, 8); together++) {
@@ -134,12 +145,13 @@ function directTiling(c: Patches, target: Target): Costed {
         // What is left of features, lines or columns costs a tile as if it were whole.
         const cost =
           crowded *
+          ragged *
           c.images *
           Math.ceil(lines / together) *
           Math.ceil(c.features / rows) *
-          (Math.floor(columns / (v * native)) * stepCost(rows, width, loop) +
+          (Math.floor(columns / (v * native)) * stepCost(rows, width, loop, load) +
             (columns % (v * native) > 0
-              ? stepCost(rows, together * Math.ceil((columns % (v * native)) / native), loop)
+              ? stepCost(rows, together * Math.ceil((columns % (v * native)) / native), loop, load)
               : 0))
         if (best !== null && cost >= best.cost) continue
         const body = window * (rows * width + rows + width)
