@@ -3,6 +3,7 @@
 import { ReferenceDevice, referenceInfo } from '../backends/reference/device.js'
 import { WasmDevice, wasmAvailable } from '../backends/wasm/device.js'
 import { X64Device, x64Available } from '../backends/x64/device.js'
+import { mayEngineCompile } from '../backends/x64/native/engine.js'
 import { registerDevice } from './devices.js'
 
 registerDevice({
@@ -12,7 +13,10 @@ registerDevice({
 })
 registerDevice({
   name: 'wasm',
-  probe: wasmAvailable,
+  probe: () =>
+    mayEngineCompile()
+      ? wasmAvailable()
+      : { name: 'wasm', available: false, detail: 'the system forbids to make executable memory' },
   create: () => new WasmDevice(),
 })
 registerDevice({
