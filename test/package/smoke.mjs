@@ -42,4 +42,28 @@ const before = loss()
 before.backward()
 optimizer.step()
 assert.ok(loss().item() < before.item())
-console.log(`tessera works on ${process.version}`)
+
+// Every device that works here computes the same.
+const x = tessera
+  .arange(96 * 64)
+  .reshape([96, 64])
+  .div(1000)
+const step = tessera.compile((/** @type {tessera.Tensor} */ a) =>
+  a.matmul(a.transpose(0, 1)).relu().sum({ axis: 1 }),
+)
+const first = tessera.currentDeviceName()
+const used = tessera.deviceInfo().filter((device) => device.available)
+const expected = [...(await step(x).data())]
+for (const { name } of used) {
+  tessera.setDevice(name)
+  for (let i = 0; i < 50; i++) step(x)
+  const got = [...(await step(x).data())]
+  for (const [i, v] of got.entries()) {
+    assert.ok(
+      Math.abs(Number(v) - Number(expected[i])) <= 1e-5 * Math.abs(Number(expected[i])),
+      name,
+    )
+  }
+}
+const names = used.map((device) => device.name).join(', ')
+console.log(`tessera works on ${process.version}, with ${first} first of ${names}`)

@@ -147,15 +147,15 @@ export function detectCpu(): Cpu {
  */
 export function chooseLevel(
   cpu: Cpu,
-  asked = environment('TESSERA_CPU'),
+  asked = environment('TESSERA_CPU') ?? '',
 ): { readonly level: Level } | { readonly reason: string } {
   if (asked === 'none') return { reason: 'TESSERA_CPU=none forbids it' }
-  if (asked !== undefined && asked !== 'avx2' && asked !== 'avx512') {
+  if (asked !== '' && asked !== 'avx2' && asked !== 'avx512') {
     return { reason: `TESSERA_CPU is avx512, avx2 or none, and not ${asked}` }
   }
   if (!cpu.avx2) return { reason: `the processor (${cpu.model}) has no AVX2 with FMA` }
   if (asked === 'avx512' && !cpu.avx512) {
     return { reason: `TESSERA_CPU=avx512, and the processor (${cpu.model}) has no AVX-512` }
   }
-  return { level: asked ?? (cpu.avx512 ? 'avx512' : 'avx2') }
+  return { level: asked || (cpu.avx512 ? 'avx512' : 'avx2') }
 }

@@ -188,11 +188,11 @@ describe('the processor', () => {
 
   test('is used as TESSERA_CPU says', () => {
     const [both, half, none] = [decoded(0xe7), decoded(0x07), decoded(1)]
-    expect(chooseLevel(both, undefined)).toEqual({ level: 'avx512' })
+    expect(chooseLevel(both, '')).toEqual({ level: 'avx512' })
     expect(chooseLevel(both, 'avx2')).toEqual({ level: 'avx2' })
-    expect(chooseLevel(half, undefined)).toEqual({ level: 'avx2' })
+    expect(chooseLevel(half, '')).toEqual({ level: 'avx2' })
     expect(chooseLevel(half, 'avx512')).toHaveProperty('reason')
-    expect(chooseLevel(none, undefined)).toHaveProperty('reason')
+    expect(chooseLevel(none, '')).toHaveProperty('reason')
     expect(chooseLevel(both, 'none')).toHaveProperty('reason')
     expect(chooseLevel(both, 'sse')).toHaveProperty('reason')
   })
