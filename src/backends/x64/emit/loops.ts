@@ -90,29 +90,44 @@ export function emitFor(e: State, s: Of<'for'>): void {
 
 // ---- Vector loops ----
 
-/** Vector statements a round should have: enough for the processor to overlap, few to compile. */
-const ROUND = 48
+/** Statements that make a formula long, and how long one may be for several parts to share a round. */
+const LONG = 12
+const LONGEST = 240
+/** Parts of a round of short and of long formulas. */
+const PARTS = { short: 4, long: 2 } as const
 
-/** Parts of a round. A loop that only maps may take smaller steps than it was written with. */
-function partsPerRound(s: Of<'vector'>, size: number, keepsLanes: boolean): number {
-  const parts = s.lanes / size
-  if (keepsLanes) return parts
+interface RoundShape {
+  readonly parts: number
+  readonly inTurns: boolean
+}
+
+/**
+ * Parts of a round: enough of them for the processor to overlap. A loop that only maps takes as many as it
+ * likes; one with accumulators takes all of their lanes, once or several times.
+ */
+function shapeOf(s: Of<'vector'>, size: number, accumulates: boolean, whole: boolean): RoundShape {
+  const own = s.lanes / size
+  if (whole) return { parts: own, inTurns: false }
   let statements = 0
   walk(s.body, () => statements++)
-  let n = parts
-  while (n > 1 && n * statements > ROUND && n % 2 === 0) n /= 2
-  return n
+  const long = statements > LONG
+  const wanted = statements > LONGEST ? 1 : PARTS[long ? 'long' : 'short']
+  const parts = accumulates ? own * Math.ceil(wanted / own) : wanted
+  return { parts, inTurns: long && parts > 1 }
 }
 
 export function emitVector(e: State, s: Of<'vector'>): void {
   if (e.lanes.size > 1) throw new Error('vector loops do not nest')
-  let keepsLanes = false
+  let accumulates = false
+  let whole = false
   walk(s.body, (b) => {
-    if ((resultOf(b)?.lanes ?? 0) > 0 || b.op === 'for') keepsLanes = true
+    if ((resultOf(b)?.lanes ?? 0) > 0) accumulates = true
+    // Loops inside run once for all lanes; scattered stores keep the order of lanes.
+    if (b.op === 'for' || b.op === 'scatter') whole = true
   })
   const size = partSize(s.lanes, e.isa.lanes)
   e.registers.openVector(s.body, size)
-  const round = new Round(e, s, size, partsPerRound(s, size, keepsLanes), keepsLanes)
+  const round = new Round(e, s, size, shapeOf(s, size, accumulates, whole), accumulates || whole)
   const known = knownBound(e, s.count)
   if (known !== null) round.constant(known)
   else round.dynamic()
@@ -129,12 +144,16 @@ class Round {
     private readonly e: State,
     private readonly s: Of<'vector'>,
     private readonly size: number,
-    private readonly parts: number,
+    private readonly shape: RoundShape,
     /** Whether lanes have to stay in their places: there are accumulators, or loops to run but once. */
     private readonly keepsLanes: boolean,
   ) {
     this.pointers = e.addresses.loops.get(s) ?? []
-    this.step = parts * size
+    this.step = this.parts * size
+  }
+
+  private get parts(): number {
+    return this.shape.parts
   }
 
   /** A count known now: the tail's whole parts need no mask, and its last part a constant one. */
@@ -248,7 +267,8 @@ class Round {
     const { e, s, size } = this
     const parts = Array.from({ length: to - from }, (_, i) => from + i)
     scoped(e, () => {
-      e.lanes = { size, parts, mask, depth: 0, variable: s.variable.id }
+      const { inTurns } = this.shape
+      e.lanes = { size, parts, mask, inTurns, depth: 0, variable: s.variable.id }
       e.emitBody(s.body)
     })
     e.lanes = SCALAR

@@ -46,6 +46,12 @@ export class Registers {
     return this.isUniform(r) ? 1 : this.isa.halves(r.type, lanes.size)
   }
 
+  /** Which of a value's registers is (half of) a part. A round may take an accumulator's lanes several times. */
+  private indexOf(r: Reg, part: number, half: number, { size }: Lanes): number {
+    const own = r.lanes > 0 ? part % (r.lanes / size) : part
+    return own * this.isa.halves(r.type, size) + half
+  }
+
   /** The register that holds (half of) a part of a value. */
   get(r: Reg, part: number, half: number, lanes: Lanes): VReg {
     if (lanes.size > 1) {
@@ -56,7 +62,7 @@ export class Registers {
     if (!home || (home.kind === 'scalar') !== (lanes.size === 1)) {
       throw new Error(`register ${r.id} is used before it is set`)
     }
-    const index = home.kind === 'lanes' ? part * this.isa.halves(r.type, lanes.size) + half : 0
+    const index = home.kind === 'lanes' ? this.indexOf(r, part, half, lanes) : 0
     const reg = home.regs[index]
     if (!reg) throw new Error(`part ${part} of register ${r.id} is not set`)
     return reg
@@ -75,7 +81,7 @@ export class Registers {
       this.homes.set(r.id, home)
     }
     if (home.kind !== kind) throw new Error(`register ${r.id} changes from ${home.kind} to ${kind}`)
-    const index = kind === 'lanes' ? part * isa.halves(r.type, lanes.size) + half : 0
+    const index = kind === 'lanes' ? this.indexOf(r, part, half, lanes) : 0
     const known = home.regs[index]
     if (known && home.mask !== lanes.mask && !isWhole(lanes, part)) {
       const fresh = isa.fresh(r.type)

@@ -22,6 +22,8 @@ export interface Lanes {
   readonly size: number
   readonly parts: readonly number[]
   readonly mask: Mask | null
+  /** Whether parts take turns, statement after statement, so that the latencies of one hide those of others. */
+  readonly inTurns: boolean
   /** Inside how many `for` loops of the vector loop's body. */
   readonly depth: number
   /** The vector loop's variable; -1 outside. */
@@ -29,7 +31,14 @@ export interface Lanes {
 }
 
 /** One value at a time. */
-export const SCALAR: Lanes = { size: 1, parts: [0], mask: null, depth: 0, variable: -1 }
+export const SCALAR: Lanes = {
+  size: 1,
+  parts: [0],
+  mask: null,
+  inTurns: false,
+  depth: 0,
+  variable: -1,
+}
 
 /** Where an index variable's value is. */
 export type VariableHome =

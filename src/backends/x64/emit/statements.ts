@@ -80,7 +80,7 @@ export function emitBody(e: State, body: readonly Stmt[]): void {
 /**
  * Statements without structure. Part after part keeps few values alive; but where values that serve all
  * parts are loaded inside a loop (the rows of a contraction), statement after statement does, because then
- * each such value dies at once.
+ * each such value dies at once. So do long formulas, which would keep the processor waiting.
  */
 function emitRun(e: State, run: readonly Stmt[]): void {
   const { lanes } = e
@@ -97,7 +97,7 @@ function emitRun(e: State, run: readonly Stmt[]): void {
     if (first && (s.op === 'divide' || s.op === 'modulo')) setPointersAfter(e, s)
   }
   const shared = lanes.depth > 0 && run.some((s) => s.op === 'load' && isShared(e, s))
-  if (shared) for (const s of run) for (const part of lanes.parts) one(s, part)
+  if (shared || lanes.inTurns) for (const s of run) for (const part of lanes.parts) one(s, part)
   else for (const part of lanes.parts) for (const s of run) one(s, part)
 }
 
