@@ -73,6 +73,7 @@ export type Fn =
   | 'trunc'
   | 'round'
   | 'fma'
+  | 'scale'
   | 'and'
   | 'or'
   | 'xor'
@@ -92,7 +93,10 @@ export type Convert = 'convert' | 'bitcast'
 export type Stmt =
   /** A literal. `value` is a bigint for i64 only. */
   | { readonly op: 'const'; readonly dst: Reg; readonly value: number | bigint }
-  /** `dst = fn(args)`. For accumulators this reassigns. `fma(a, b, c)` is a·b + c, fused if the target can. */
+  /**
+   * `dst = fn(args)`. For accumulators this reassigns. `fma(a, b, c)` is a·b + c, fused if the target can.
+   * `scale(a, n)` is a·2ⁿ rounded once, for a near 1 and whole |n| ≤ 250 (f64: 2000).
+   */
   | { readonly op: 'set'; readonly dst: Reg; readonly fn: Fn; readonly args: readonly Reg[] }
   | { readonly op: 'move'; readonly dst: Reg; readonly from: Reg }
   | { readonly op: Convert; readonly dst: Reg; readonly from: Reg }

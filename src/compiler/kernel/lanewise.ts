@@ -84,6 +84,8 @@ const FLOAT: Table<number> = {
   ceil: Math.ceil,
   trunc: Math.trunc,
   round: roundEven,
+  // In two steps, because 2ⁿ itself may be no number.
+  scale: (a, n) => a * 2 ** Math.trunc(n / 2) * 2 ** (n - Math.trunc(n / 2)),
   eq: (a, b) => a === b,
   ne: (a, b) => a !== b,
   lt: (a, b) => a < b,

@@ -4,7 +4,7 @@
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Reg } from '../kernel/ir.js'
 import { exp } from './exponential.js'
-import { add, copySign, lt, min, mul, polynomial, sub } from './terms.js'
+import { fma, lt, min, mul, polynomial, sub, withSign } from './terms.js'
 
 /** 2/√π ∫₀ˣ exp(-t²) dt. */
 export function erf(k: KernelBuilder, x: Reg): Reg {
@@ -15,7 +15,7 @@ export function erf(k: KernelBuilder, x: Reg): Reg {
     s,
     [-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1],
   )
-  const small = add(k, mul(k, near, x), x)
+  const small = fma(k, near, x, x)
   const far = polynomial(
     k,
     t,
@@ -24,6 +24,6 @@ export function erf(k: KernelBuilder, x: Reg): Reg {
       -1.28717512e-1,
     ],
   )
-  const large = copySign(k, sub(k, 1, exp(k, sub(k, mul(k, far, t), t))), x)
+  const large = withSign(k, sub(k, 1, exp(k, sub(k, mul(k, far, t), t))), x)
   return k.set('select', lt(k, t, 0.927734375), small, large)
 }

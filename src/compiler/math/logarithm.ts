@@ -5,7 +5,7 @@
 
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Reg } from '../kernel/ir.js'
-import { add, div, eq, lt, max, min, mul, polynomial, select, sub } from './terms.js'
+import { add, div, eq, fma, lt, max, min, mul, polynomial, select, sub } from './terms.js'
 
 interface Format {
   readonly bits: 'i32' | 'i64'
@@ -72,12 +72,12 @@ function assemble(k: KernelBuilder, f: Format, n: Reg, m: Reg, correction: Reg |
   const s = div(k, m, add(k, m, 2))
   const z = mul(k, s, s)
   const w = mul(k, z, z)
-  const series = add(k, mul(k, w, polynomial(k, w, f.even)), mul(k, z, polynomial(k, w, f.odd)))
+  const series = fma(k, polynomial(k, w, f.even), w, mul(k, polynomial(k, w, f.odd), z))
   const half = mul(k, mul(k, m, 0.5), m)
   let low = mul(k, n, f.low)
   if (correction !== null) low = add(k, low, correction)
-  const small = sub(k, add(k, mul(k, s, add(k, half, series)), low), half)
-  return add(k, add(k, small, m), mul(k, n, f.high))
+  const small = sub(k, fma(k, s, add(k, half, series), low), half)
+  return fma(k, n, f.high, add(k, small, m))
 }
 
 /** The natural logarithm: NaN below 0, -∞ at 0. */
@@ -162,9 +162,9 @@ function isOdd(k: KernelBuilder, b: Reg): Reg {
 function exp64(k: KernelBuilder, x: Reg): Reg {
   const magic = 1.5 * 2 ** 52 + 1023
   const clamped = max(k, min(k, x, 700), -700)
-  const t = add(k, mul(k, clamped, Math.LOG2E), magic)
+  const t = fma(k, clamped, Math.LOG2E, magic)
   const n = sub(k, t, magic)
-  const r = sub(k, sub(k, clamped, mul(k, n, FORMATS.f64.high)), mul(k, n, FORMATS.f64.low))
+  const r = fma(k, n, -FORMATS.f64.low, fma(k, n, -FORMATS.f64.high, clamped))
   const y = polynomial(k, r, [
     1 / 39916800,
     1 / 3628800,

@@ -1,7 +1,7 @@
 // Shorthand for formulas: every function takes the builder first and returns the register of its result.
 //
-// Products and sums are separate statements, never `fma`: the bits must not depend on whether a target
-// can fuse them.
+// Formulas are written with `fma` and are accurate with and without fusing; where targets fuse, and all but
+// old WebAssembly engines do, their bits are equal.
 
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Reg, RegType } from '../kernel/ir.js'
@@ -46,6 +46,11 @@ export const eq = compare('eq')
 export const lt = compare('lt')
 export const le = compare('le')
 
+/** a·b + c. */
+export function fma(k: KernelBuilder, a: Reg, b: Term, c: Term): Reg {
+  return k.set('fma', a, asReg(k, a.type, b), asReg(k, a.type, c))
+}
+
 export function select(k: KernelBuilder, cond: Reg, a: Term, b: Term): Reg {
   const type = typeOf(a, b)
   return k.set('select', cond, asReg(k, type, a), asReg(k, type, b))
@@ -55,18 +60,15 @@ export function select(k: KernelBuilder, cond: Reg, a: Term, b: Term): Reg {
 export function polynomial(k: KernelBuilder, x: Reg, coefficients: readonly number[]): Reg {
   let sum = literal(k, x, coefficients[0] as number)
   for (let i = 1; i < coefficients.length; i++) {
-    sum = add(k, mul(k, sum, x), coefficients[i] as number)
+    sum = fma(k, sum, x, coefficients[i] as number)
   }
   return sum
 }
 
-/** The magnitude of `a` with the sign of `b`. */
-export function copySign(k: KernelBuilder, a: Reg, b: Reg): Reg {
-  if (a.type === 'f32') {
-    const sign = bitAnd(k, k.bitcast('i32', b), -(2 ** 31))
-    return k.bitcast('f32', bitOr(k, k.bitcast('i32', k.set('abs', a)), sign))
-  }
-  const lowest = k.const('i64', -(2n ** 63n))
-  const sign = k.set('and', k.bitcast('i64', b), lowest)
-  return k.bitcast('f64', k.set('or', k.bitcast('i64', k.set('abs', a)), sign))
+/** A magnitude with the sign of `b`. */
+export function withSign(k: KernelBuilder, magnitude: Reg, b: Reg): Reg {
+  const bits = b.type === 'f32' ? 'i32' : 'i64'
+  const lowest = b.type === 'f32' ? k.const('i32', -(2 ** 31)) : k.const('i64', -(2n ** 63n))
+  const sign = k.set('and', k.bitcast(bits, b), lowest)
+  return k.bitcast(b.type, k.set('or', k.bitcast(bits, magnitude), sign))
 }

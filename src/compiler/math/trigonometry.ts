@@ -6,7 +6,7 @@
 
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Reg } from '../kernel/ir.js'
-import { add, eq, max, min, mul, polynomial, select, sub } from './terms.js'
+import { add, eq, fma, max, min, mul, polynomial, select, sub } from './terms.js'
 
 /** π/2 in three parts: products of the first two with integers below 2²⁰ are exact. */
 const HALF_PI = [1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21] as const
@@ -17,10 +17,10 @@ const QUARTER = Math.PI / 4 + 1e-6
 /** x = quarter·π/2 + r; `quarter` is an i32 whose low two bits count. */
 function reduce(k: KernelBuilder, x: Reg): { r: Reg; quarter: Reg } {
   const wide = k.convert('f64', x)
-  const t = add(k, mul(k, wide, 2 / Math.PI), MAGIC)
+  const t = fma(k, wide, 2 / Math.PI, MAGIC)
   const n = sub(k, t, MAGIC)
   let r = wide
-  for (const part of HALF_PI) r = sub(k, r, mul(k, n, part))
+  for (const part of HALF_PI) r = fma(k, n, -part, r)
   // Far out n has no fraction bits left to be right: keep r where the polynomials make sense.
   const bounded = max(k, min(k, r, QUARTER), -QUARTER)
   return { r: k.convert(x.type, bounded), quarter: k.convert('i32', k.bitcast('i64', t)) }
@@ -39,7 +39,7 @@ function sine(k: KernelBuilder, r: Reg): Reg {
             -0.0001984126982985795, 0.00833333333332249, -0.16666666666666632,
           ],
         )
-  return add(k, mul(k, mul(k, p, z), r), r)
+  return fma(k, mul(k, p, z), r, r)
 }
 
 function cosine(k: KernelBuilder, r: Reg): Reg {
@@ -59,7 +59,7 @@ function cosine(k: KernelBuilder, r: Reg): Reg {
   const one = sub(k, 1, half)
   // What 1 - z/2 lost in rounding goes in with the small terms.
   const lost = sub(k, sub(k, 1, one), half)
-  return add(k, one, add(k, mul(k, mul(k, z, z), p), lost))
+  return add(k, one, fma(k, mul(k, z, z), p, lost))
 }
 
 /** sin(x + turns·π/2). */

@@ -74,7 +74,10 @@ export const softmax = family({
   reduces: false,
   body: (x, axes) => {
     const e = b.exp(b.sub(x, shiftOf(x, axes)))
-    return b.div(e, total(e, axes, x.shape))
+    const sum = b.reduceSum(e, axes)
+    // One division a row rather than one an element.
+    const share = b.div(b.fullLike(sum, 1), sum)
+    return b.mul(e, b.unreduce(share, axes, x.shape))
   },
   vjp: ({ node: y, grad, attrs: { axes } }) => {
     const weighted = b.mul(grad, y)

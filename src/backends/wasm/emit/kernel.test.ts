@@ -254,6 +254,31 @@ describe('constants as arguments', () => {
   })
 })
 
+describe('scale', () => {
+  test.each([
+    ['f32', 250],
+    ['f64', 2000],
+  ] as const)('of %s, down to denormals and up to infinity', (type, most) => {
+    const n = 2 * most + 1
+    for (const shape of SHAPES) {
+      const kernel = mapKernel(
+        `scale ${type} ${shape}`,
+        n,
+        shape,
+        [type, type],
+        (k, [x, y]) => k.set('scale', x!, y!),
+        type,
+      )
+      const slots = slotsFor(n, [type, type], type)
+      for (let i = 0; i < n; i++) {
+        slots[0]![i] = (i % 2 === 0 ? 1 : -1) * (0.7 + ((i * 0.618) % 1))
+        slots[1]![i] = i - most
+      }
+      check(kernel, slots)
+    }
+  })
+})
+
 describe('conversions', () => {
   const pairs = TYPES.flatMap((from) =>
     TYPES.filter((to) => to !== from).map((to) => [from, to] as const),

@@ -5,6 +5,7 @@ import { hoistInvariants } from '../../../compiler/kernel/hoist.js'
 import type { BufferDecl, Kernel } from '../../../compiler/kernel/ir.js'
 import { livenessOf } from '../../../compiler/kernel/liveness.js'
 import { Ranges } from '../../../compiler/kernel/ranges.js'
+import { expandScaling } from '../../../compiler/kernel/scaling.js'
 import { unrollLoops } from '../../../compiler/kernel/unroll.js'
 import { varyingOf } from '../../../compiler/kernel/varying.js'
 import { FunctionBody } from '../encode/function.js'
@@ -32,7 +33,7 @@ export function scratchLayout(kernel: Kernel): { offsets: Map<BufferDecl, number
 }
 
 export function emitKernel(source: Kernel, helpers: Helpers, features: Features): FunctionBody {
-  const kernel = hoistInvariants(unrollLoops(source))
+  const kernel = hoistInvariants(unrollLoops(expandScaling(source)))
   const slots = kernel.buffers.filter((b) => b.space === 'slot')
   const f = new FunctionBody({
     parameters: ['i32', 'i32', ...slots.map(() => 'i32' as const)],

@@ -5,6 +5,7 @@ import { BYTES, planAddresses } from '../../../compiler/kernel/addresses.js'
 import { hoistInvariants } from '../../../compiler/kernel/hoist.js'
 import type { BufferDecl, Kernel } from '../../../compiler/kernel/ir.js'
 import { Ranges } from '../../../compiler/kernel/ranges.js'
+import { expandScaling } from '../../../compiler/kernel/scaling.js'
 import { unrollLoops } from '../../../compiler/kernel/unroll.js'
 import { varyingOf } from '../../../compiler/kernel/varying.js'
 import { setPointer } from './indices.js'
@@ -42,7 +43,8 @@ export const emitKernel = (kernel: Kernel, cpu: CpuLevel): Uint8Array =>
 
 /** The function of a kernel before its bytes: for listings and tests. */
 export function compileKernel(source: Kernel, cpu: CpuLevel): MachineFunction {
-  const kernel = hoistInvariants(unrollLoops(source))
+  const possible = cpu === 'avx2' ? expandScaling(source) : source
+  const kernel = hoistInvariants(unrollLoops(possible))
   const code = new Code()
   const isa = new ISAS[cpu](code)
   const varying = varyingOf(kernel)

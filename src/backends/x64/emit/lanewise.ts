@@ -13,6 +13,8 @@ const FLOAT: Partial<Record<Fn, string>> = {
   mul: 'vmul',
   div: 'vdiv',
   sqrt: 'vsqrt',
+  // AVX-512's; for AVX2 it is expanded before.
+  scale: 'vscalef',
 }
 const INTEGER: Partial<Record<Fn, string>> = { add: 'vpadd', sub: 'vpsub' }
 /** Modes of rounding instructions; 8: without an inexact exception. */
