@@ -6,7 +6,19 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { compile, F, io, manualSeed, nn, optim, rand, randint, randn, type Tensor } from 'tessera'
+import {
+  compile,
+  concat,
+  F,
+  io,
+  manualSeed,
+  nn,
+  optim,
+  rand,
+  randint,
+  randn,
+  Tensor,
+} from 'tessera'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { askPython, findPython } from './support/python.js'
 
@@ -25,6 +37,53 @@ const layer = (code: string, make: () => nn.Module, shape: number[], train = tru
   inputs: () => [randn(shape, D)],
   train,
 })
+
+const states = (count: number, ...shapes: number[][]) => [
+  ...shapes.slice(0, 1).map((s) => randn(s, D)),
+  ...Array.from({ length: count }, () => randn(shapes[1]!, D)),
+]
+
+const RECURRENT: readonly LayerCase[] = [
+  layer('nn.RNN(3, 4)', () => new nn.RNN(3, 4, D), [5, 2, 3]),
+  layer(
+    "nn.RNN(3, 4, nonlinearity='relu', bias=False)",
+    () => new nn.RNN(3, 4, { ...D, nonlinearity: 'relu', bias: false }),
+    [5, 2, 3],
+  ),
+  layer('nn.LSTM(3, 4)', () => new nn.LSTM(3, 4, D), [5, 3]),
+  layer(
+    'nn.LSTM(3, 5, 3, batch_first=True, bidirectional=True)',
+    () => new nn.LSTM(3, 5, { ...D, numLayers: 3, batchFirst: true, bidirectional: true }),
+    [8, 6, 3],
+  ),
+  {
+    code: 'nn.LSTM(3, 4, 2, bias=False, dropout=0.5)',
+    make: () => new nn.LSTM(3, 4, { ...D, numLayers: 2, bias: false, dropout: 0.5 }),
+    inputs: () => states(2, [5, 2, 3], [2, 2, 4]),
+    train: false,
+  },
+  layer('nn.GRU(3, 4)', () => new nn.GRU(3, 4, D), [5, 2, 3]),
+  {
+    code: 'nn.GRU(2, 4, 2, bidirectional=True)',
+    make: () => new nn.GRU(2, 4, { ...D, numLayers: 2, bidirectional: true }),
+    inputs: () => states(1, [5, 3, 2], [4, 3, 4]),
+  },
+  {
+    code: 'nn.LSTMCell(3, 4)',
+    make: () => new nn.LSTMCell(3, 4, D),
+    inputs: () => states(2, [2, 3], [2, 4]),
+  },
+  {
+    code: 'nn.GRUCell(3, 4, bias=False)',
+    make: () => new nn.GRUCell(3, 4, { ...D, bias: false }),
+    inputs: () => states(1, [2, 3], [2, 4]),
+  },
+  layer(
+    "nn.RNNCell(3, 4, nonlinearity='relu')",
+    () => new nn.RNNCell(3, 4, { ...D, nonlinearity: 'relu' }),
+    [3],
+  ),
+]
 
 const LAYERS: readonly LayerCase[] = [
   layer('nn.Linear(5, 3)', () => new nn.Linear(5, 3, D), [4, 5]),
@@ -82,6 +141,7 @@ const LAYERS: readonly LayerCase[] = [
     make: () => new nn.Embedding(7, 4, { ...D, paddingIdx: 2 }),
     inputs: () => [randint(0, 7, [3, 5])],
   },
+  ...RECURRENT,
   layer('nn.GELU()', () => new nn.GELU(), [7]),
   layer("nn.GELU(approximate='tanh')", () => new nn.GELU({ approximate: 'tanh' }), [7]),
   layer('nn.LeakyReLU(0.2)', () => new nn.LeakyReLU(0.2), [7]),
@@ -254,7 +314,14 @@ describe.skipIf(python === null)('PyTorch agrees', () => {
       async (_, i) => {
         const net = nets[i]!.train(LAYERS[i]!.train ?? true)
         const theirs = await io.loadSafetensors(file(`${i}.out`))
-        const y = net.call(...inputs[i]!)
+        const [x, ...initial] = inputs[i]!
+        // A state of several tensors is one argument, and several results are compared as one.
+        const given = initial.length > 1 ? [x, initial] : [x, ...initial]
+        const result: unknown = net.call(...(given as Tensor[]))
+        const y =
+          result instanceof Tensor
+            ? result
+            : concat((result as Tensor[]).flat(2).map((part) => part.flatten()))
         if (net.parameters().length > 0) y.square().sum().backward()
         expectClose(y, theirs.y!, 1e-9, 'output')
         for (const [name, p] of net.namedParameters()) {

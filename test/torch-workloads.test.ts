@@ -9,6 +9,7 @@ import path from 'node:path'
 import { io, manualSeed } from 'tessera'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { gpt } from '../bench/workloads/gpt.js'
+import { lstm } from '../bench/workloads/lstm.js'
 import { cifarCnn, mlp, mnistCnn } from '../bench/workloads/networks.js'
 import { resnet18Cifar } from '../bench/workloads/resnet.js'
 import { twoTower } from '../bench/workloads/retrieval.js'
@@ -31,6 +32,7 @@ const CASES: readonly Case[] = [
   { network: 'mnist_cnn', make: () => mnistCnn(2) },
   { network: 'cifar_cnn', make: () => cifarCnn(2) },
   { network: 'resnet18', sizes: { stages: [4, 8] }, make: () => resnet18Cifar(3, [4, 8]) },
+  { network: 'lstm', sizes: { hidden: 6 }, make: () => lstm(4, { hidden: 6, steps: 9 }) },
   { network: 'gpt', sizes: GPT, make: () => gpt(2, GPT) },
   { network: 'two_tower', sizes: TOWERS, make: () => twoTower(8, TOWERS) },
 ]

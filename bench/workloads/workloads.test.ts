@@ -4,6 +4,7 @@ import { manualSeed } from 'tessera'
 import { describe, expect, test } from 'vitest'
 import { gpt } from './gpt.js'
 import { WORKLOADS } from './index.js'
+import { lstm } from './lstm.js'
 import { cifarCnn, mlp, mnistCnn } from './networks.js'
 import { resnet18Cifar } from './resnet.js'
 import { twoTower } from './retrieval.js'
@@ -14,6 +15,7 @@ const SMALL: Readonly<Record<string, () => Training>> = {
   mnistCnn: () => mnistCnn(2),
   cifarCnn: () => cifarCnn(2),
   resnet18: () => resnet18Cifar(2, [4, 8]),
+  lstm: () => lstm(4, { hidden: 6, steps: 5 }),
   gpt: () => gpt(2, { vocabulary: 11, context: 8, width: 16, heads: 2, layers: 2 }),
   twoTower: () => twoTower(8, { users: 9, items: 7, width: 4 }),
 }

@@ -32,4 +32,12 @@ export {
   MaxPool1d,
   MaxPool2d,
 } from './pool.js'
+export { GRU, LSTM, type RecurrentOptions, RNN, type RNNOptions } from './recurrent.js'
+export {
+  type CellOptions,
+  GRUCell,
+  LSTMCell,
+  RNNCell,
+  type RNNCellOptions,
+} from './recurrentcell.js'
 export type { LoadOptions, StateDict } from './state.js'

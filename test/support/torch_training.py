@@ -80,6 +80,10 @@ def split(given):
     return prefix("state."), prefix("input.")
 
 
+def tensors(tree):
+    return [tree] if torch.is_tensor(tree) else [t for part in tree for t in tensors(part)]
+
+
 def layer(case, folder):
     """One call of a layer, with the gradients of the sum of the squares of its output."""
     state, inputs = split(load(os.path.join(folder, case["file"])))
@@ -89,7 +93,9 @@ def layer(case, folder):
     module.load_state_dict(state, strict=True)
     module.train(case["train"])
     args = [inputs[str(i)] for i in range(len(inputs))]
-    y = module(*args)
+    # A state of several tensors is one argument.
+    y = module(args[0], tuple(args[1:])) if len(args) > 2 else module(*args)
+    y = y if torch.is_tensor(y) else torch.cat([t.flatten() for t in tensors(y)])
     out = {"y": y}
     if any(True for _ in module.parameters()):
         (y * y).sum().backward()
