@@ -11,14 +11,13 @@ import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
 import type { Limits } from '../profile.js'
 import { type Cpu, detectCpu, type Level } from './cpu.js'
-import { compileKernel, emitKernel } from './emit/kernel.js'
 import { type Host, type Lease, type Ports, X64Executable } from './executable.js'
 import { measureLimits } from './limits.js'
 import { Arrays } from './native/arrays.js'
 import { Code, codeBytes } from './native/code.js'
 import { whyNoKoffi } from './native/koffi.js'
 import { Pages } from './native/pages.js'
-import { type Emit, PlanCode } from './plan-code.js'
+import { CodeCache, type Emit } from './plan-code.js'
 import { splitSegments } from './segments.js'
 import { targetFor, type X64Target, x64Target } from './target.js'
 import { defaultThreads, MOST_THREADS } from './threads/processors.js'
@@ -31,11 +30,6 @@ export interface X64Options {
   readonly level?: Level
   /** Makes machine code of kernels, instead of the emitter. */
   readonly emit?: Emit
-}
-
-const emitted: Emit = (kernel, { level }) => {
-  debug('code', () => `${kernel.name}\n${compileKernel(kernel, level).text()}`)
-  return { bytes: emitKernel(kernel, level) }
 }
 
 const unavailable = (detail: string): DeviceInfo => ({ name: 'x64', available: false, detail })
@@ -77,7 +71,7 @@ const portOf = ({ shape, dtype }: TensorType) => ({
 export class X64Device implements Device {
   readonly name = 'x64'
   readonly target: X64Target
-  private readonly emit: Emit
+  private readonly code: CodeCache
   private readonly memories = new Memories()
   private readonly host: Host
   private wanted: number
@@ -87,7 +81,7 @@ export class X64Device implements Device {
     const target = options.level ? targetFor(detectCpu(), options.level) : x64Target()
     if ('reason' in target) throw new DeviceError('x64', 'a processor it knows', target.reason)
     this.target = target
-    this.emit = options.emit ?? emitted
+    this.code = new CodeCache(target, options.emit)
     this.wanted = Math.min(options.threads ?? defaultThreads(), MOST_THREADS)
     const threads = (): number => this.wanted
     this.host = {
@@ -110,7 +104,8 @@ export class X64Device implements Device {
   buildPlan(plan: Plan, ports: Ports): Executable {
     debug('kernels', () => formatKernels(plan))
     const segments = splitSegments(plan.commands)
-    const code = new PlanCode(segments, this.target, this.emit)
+    const kernels = plan.commands.flatMap((c) => (c.op === 'kernel' ? [c.kernel] : []))
+    const code = this.code.codeOf(new Set(kernels))
     return new X64Executable(this.host, plan, ports, segments, code)
   }
 

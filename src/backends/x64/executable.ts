@@ -298,7 +298,8 @@ export class X64Executable implements Executable {
     const hosts = this.segments.filter((s) => s.host).length
     return (
       `x64: ${this.code.kernels} kernels in ${this.plan.commands.length} commands, ` +
-      `${this.code.bytes} bytes of code, ${this.plan.arenaBytes} bytes of arena, ${hosts} host calls`
+      `${this.code.functions} functions of ${this.code.bytes} bytes, ` +
+      `${this.plan.arenaBytes} bytes of arena, ${hosts} host calls`
     )
   }
 }

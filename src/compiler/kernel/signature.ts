@@ -1,0 +1,72 @@
+// What a kernel computes, as text: kernels with equal signatures are the same function of their buffers,
+// whatever they, their buffers and their variables are called. So emitters write code for one of them.
+
+import type { Affine, Bound, BufferDecl, Kernel, Reg, Stmt } from './ir.js'
+import { affinesOf, bodiesOf, operandsOf, resultOf, variableOf } from './walk.js'
+
+/** What a statement says besides its registers, addresses and bodies. */
+function attributesOf(s: Stmt): string {
+  switch (s.op) {
+    case 'const':
+      return Object.is(s.value, -0) ? '-0' : `${s.value}`
+    case 'set':
+    case 'combine':
+      return s.fn
+    case 'divide':
+    case 'modulo':
+      return `${s.by}`
+    case 'gather':
+    case 'scatter':
+      return `${s.scale}`
+    case 'for':
+      return `${s.step}${s.unroll ? 'u' : ''}${kindOf(s.to)}`
+    case 'vector':
+      return `${s.lanes}${kindOf(s.count)}`
+    case 'when':
+      return s.cmp
+    case 'status':
+      return `${s.code}`
+    default:
+      return ''
+  }
+}
+
+const kindOf = (bound: Bound): string => ('min' in bound ? 'min' : '')
+const reg = ({ id, type, lanes }: Reg): string => ` ${type}${id}${lanes > 0 ? `x${lanes}` : ''}`
+const buffer = ({ id, type, space, access, length }: BufferDecl): string =>
+  `${id} ${type} ${space} ${access} ${length}\n`
+
+/** The signature of a kernel; its name and its estimates are no part of it. */
+export function signatureOf({ grid, chunk, buffers, body }: Kernel): string {
+  /** Variables are numbered as they come. */
+  const numbers = new Map([[chunk.id, 0]])
+  const affine = ({ constant, terms }: Affine): string => {
+    let text = ` ${constant}`
+    for (const { variable, coefficient } of terms) {
+      text += `+${coefficient}v${numbers.get(variable.id)}`
+    }
+    return text
+  }
+  let text = `${grid}\n`
+  for (const b of buffers) text += buffer(b)
+  const visit = (list: readonly Stmt[]): void => {
+    for (const s of list) {
+      text += `${s.op} ${attributesOf(s)}`
+      if ('buffer' in s) text += ` [${s.buffer.id}]`
+      const dst = resultOf(s)
+      if (dst !== null) text += `${reg(dst)} =`
+      for (const r of operandsOf(s)) text += reg(r)
+      for (const a of affinesOf(s)) text += affine(a)
+      const variable = variableOf(s)
+      if (variable !== null) numbers.set(variable.id, numbers.size)
+      text += '\n'
+      for (const inner of bodiesOf(s)) {
+        text += '{\n'
+        visit(inner)
+        text += '}\n'
+      }
+    }
+  }
+  visit(body)
+  return text
+}
