@@ -11,6 +11,7 @@ import type { TensorType } from '../../ir/node.js'
 import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
 import type { Storage } from '../storage.js'
+import { unoptimized } from '../unoptimized.js'
 import { detectEngine, type Engine } from './engine.js'
 import { type Host, type LoadedModule, type Ports, WasmExecutable } from './executable.js'
 import { FAULT_WORD, MOST_THREADS } from './memory/layout.js'
@@ -109,7 +110,9 @@ export class WasmDevice implements Device {
   }
 
   build(program: Program): Executable {
-    return this.buildPlan(compileProgram(program, wasmTarget(this.engine)), portsOf(program))
+    return unoptimized(() =>
+      this.buildPlan(compileProgram(program, wasmTarget(this.engine)), portsOf(program)),
+    )
   }
 
   /** Builds a plan that is already compiled. */

@@ -10,6 +10,7 @@ import type { TensorType } from '../../ir/node.js'
 import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
 import type { Limits } from '../profile.js'
+import { unoptimized } from '../unoptimized.js'
 import { type Cpu, detectCpu, type Level } from './cpu.js'
 import { type Host, type Lease, type Ports, X64Executable } from './executable.js'
 import { measureLimits } from './limits.js'
@@ -97,7 +98,7 @@ export class X64Device implements Device {
   }
 
   build(program: Program): Executable {
-    return this.buildPlan(compileProgram(program, this.target), portsOf(program))
+    return unoptimized(() => this.buildPlan(compileProgram(program, this.target), portsOf(program)))
   }
 
   /** Builds a plan that is already compiled. */
