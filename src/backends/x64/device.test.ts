@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from 'vitest'
 import { ClosedError, DeviceError, IndexError } from '../../base/errors.js'
+import { ofVar, plus, times } from '../../compiler/kernel/affine.js'
+import { KernelBuilder } from '../../compiler/kernel/builder.js'
 import type { Kernel, Plan } from '../../compiler/kernel/ir.js'
 import type { Executable } from '../device.js'
 import { Storage } from '../storage.js'
@@ -302,6 +304,61 @@ test.skipIf(!canRun())('constants and copies are where they should be', () => {
       }
     }
   }
+})
+
+/** y = x + 1, a new kernel each time. */
+function compiled(n: number, name: string): Kernel {
+  const k = new KernelBuilder(name, n)
+  const [x, y] = [k.buffer('x', 'f32', 'read', n), k.buffer('y', 'f32', 'write', n)]
+  k.store(y, ofVar(k.chunk), k.set('add', k.load(x, ofVar(k.chunk)), k.const('f32', 1)))
+  return k.finish()
+}
+
+describe.skipIf(!canRun())('kernels that do the same', () => {
+  const n = 5
+  const result = [1, 2, 3, 4, 5]
+  const run = (plan: Executable): number[] => numbers(plan.run([ramp(n)], [null])[0])
+
+  test('share code, in a plan and between plans, until the last one is gone', () => {
+    const d = new X64Device({ threads: 1 })
+    const before = codeBytes()
+    const make = (name: string): Executable => {
+      const plan = twice(n)
+      const commands = plan.commands.map((c, i) =>
+        c.op === 'kernel' ? { ...c, kernel: compiled(n, `${name} ${i}`) } : c,
+      )
+      return d.buildPlan({ ...plan, commands }, ports(n))
+    }
+    const first = make('first')
+    expect(first.describe()).toContain('2 kernels in 3 commands, 1 functions of')
+    const one = codeBytes()
+    expect(one).toBe(before + 4096)
+    const second = make('second')
+    expect(codeBytes()).toBe(one)
+    first.dispose()
+    expect(run(second)).toEqual(result.map((v) => v + 1))
+    second.dispose()
+    expect(codeBytes()).toBe(before)
+    const third = make('third')
+    expect(run(third)).toEqual(result.map((v) => v + 1))
+    third.dispose()
+    expect(codeBytes()).toBe(before)
+  })
+
+  test('share none with one that differs in a number', () => {
+    const d = new X64Device({ threads: 1 })
+    const other = (): Kernel => {
+      const k = new KernelBuilder('add', n)
+      const [x, y] = [k.buffer('x', 'f32', 'read', n), k.buffer('y', 'f32', 'write', n)]
+      const at = plus(times(ofVar(k.chunk), 1), 0)
+      k.store(y, at, k.set('add', k.load(x, at), k.const('f32', 2)))
+      return k.finish()
+    }
+    const plans = [compiled(n, 'add'), other()].map((kernel) =>
+      d.buildPlan(single(kernel, n, [0, 1]), ports(n)),
+    )
+    expect(plans.map(run)).toEqual([result, result.map((v) => v + 1)])
+  })
 })
 
 describe.skipIf(!canRun())('memory stays where it is', () => {
