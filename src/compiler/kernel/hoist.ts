@@ -1,7 +1,8 @@
-// Moves what every round of a loop would compute alike to before the loop: constants (each value once),
-// loads of elements that do not depend on the loop, index divisions, and arithmetic on these.
+// Moves what every round of a loop would compute alike to before the loop: constants, index divisions (each
+// value once), loads of elements that do not depend on the loop, and arithmetic on these.
 
-import type { Kernel, Reg, Stmt } from './ir.js'
+import { ofVar } from './affine.js'
+import type { Affine, IndexVar, Kernel, Reg, Stmt } from './ir.js'
 import { Ranges } from './ranges.js'
 import { Renaming } from './rename.js'
 import { affinesOf, operandsOf, resultOf, walk } from './walk.js'
@@ -25,6 +26,8 @@ interface Frame {
   readonly out: Stmt[]
   /** Set for a loop's body; a guard's branch is as far out as anything in it may move. */
   readonly loop: Loop | null
+  /** Quotients and remainders that are known here, by what they are of. */
+  readonly quotients: Map<string, IndexVar>
   /** Buffers stored to inside the loop, once somebody asks. */
   written: Set<number> | null
 }
@@ -32,6 +35,13 @@ interface Frame {
 /** The kernel with loop-invariant statements outside their loops. */
 export function hoistInvariants(kernel: Kernel): Kernel {
   return new Hoister(kernel).run()
+}
+
+/** Equal for equal values. */
+function keyOf({ constant, terms }: Affine): string {
+  let key = `${constant}`
+  for (const { variable, coefficient } of terms) key += ` ${coefficient}*${variable.id}`
+  return key
 }
 
 class Hoister {
@@ -60,7 +70,7 @@ class Hoister {
   }
 
   private list(body: readonly Stmt[], loop: Loop | null): Stmt[] {
-    const frame: Frame = { out: [], loop, written: null }
+    const frame: Frame = { out: [], loop, quotients: new Map(), written: null }
     this.frames.push(frame)
     if (loop) this.variables.set(loop.variable.id, this.frames.length - 1)
     for (const s of body) this.statement(s)
@@ -70,14 +80,19 @@ class Hoister {
 
   private statement(s: Stmt): void {
     const here = this.frames.length - 1
+    const { renaming } = this
     if (s.op === 'for' || s.op === 'vector') {
       const body = this.list(s.body, s)
-      this.frames[here]!.out.push({ ...s, body })
+      const bounds =
+        s.op === 'for'
+          ? { ...s, from: renaming.affine(s.from), to: renaming.bound(s.to) }
+          : { ...s, count: renaming.bound(s.count) }
+      this.frames[here]!.out.push({ ...bounds, body })
       return
     }
     if (s.op === 'when') {
       const body = this.list(s.body, null)
-      const out = { ...s, body }
+      const out = { ...s, left: renaming.affine(s.left), right: renaming.affine(s.right), body }
       if (s.otherwise) out.otherwise = this.list(s.otherwise, null)
       this.frames[here]!.out.push(out)
       return
@@ -88,11 +103,28 @@ class Hoister {
       this.constant(s)
       return
     }
-    const copy = this.renaming.registers.size > 0 ? this.renaming.simple(s) : s
+    const renames = renaming.registers.size + renaming.values.size > 0
+    const copy = renames ? renaming.simple(s) : s
     const depth = single && PURE.has(s.op) ? this.outermost(copy, here) : here
+    if (copy.op === 'divide' || copy.op === 'modulo') {
+      if (this.isKnown(copy, depth)) return
+      this.variables.set(copy.variable.id, depth)
+    }
     this.frames[depth]!.out.push(copy)
     if (dst && !this.registers.has(dst.id)) this.registers.set(dst.id, depth)
-    if (s.op === 'divide' || s.op === 'modulo') this.variables.set(s.variable.id, depth)
+  }
+
+  /** Whether a quotient is known at some depth, or further out: its variable then means that one. */
+  private isKnown(s: Extract<Stmt, { op: 'divide' | 'modulo' }>, depth: number): boolean {
+    const key = `${s.op} ${s.by} ${keyOf(s.value)}`
+    for (let at = depth; at >= 0; at--) {
+      const known = this.frames[at]!.quotients.get(key)
+      if (known === undefined) continue
+      this.renaming.values.set(s.variable.id, ofVar(known))
+      return true
+    }
+    this.frames[depth]!.quotients.set(key, s.variable)
+    return false
   }
 
   /** Constants go to the very start. */
