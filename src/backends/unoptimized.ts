@@ -6,12 +6,8 @@
 // first step of a network comes after half the time without it. A process that goes on building plans
 // gets its compiler optimized after all.
 
-interface Process {
-  readonly versions?: { readonly node?: string }
-  readonly execArgv?: readonly string[]
-  readonly env?: Readonly<Record<string, string | undefined>>
-  getBuiltinModule?(name: string): unknown
-}
+import { builtin, environment } from '../base/node.js'
+
 interface V8 {
   setFlagsFromString(flags: string): void
 }
@@ -24,11 +20,10 @@ let building = false
 
 /** V8, where this process left its optimizer as it is; else null. */
 function engine(): V8 | null {
-  const { process } = globalThis as { process?: Process }
-  if (process?.versions?.node === undefined) return null
-  const chosen = [...(process.execArgv ?? []), process.env?.NODE_OPTIONS ?? ''].join(' ')
-  if (/--(no-?)?(opt|turbofan)\b|--jitless/.test(chosen)) return null
-  return (process.getBuiltinModule?.('node:v8') as V8 | undefined) ?? null
+  const v8 = builtin<V8>('node:v8')
+  if (v8 === null) return null
+  const chosen = [...process.execArgv, environment('NODE_OPTIONS') ?? ''].join(' ')
+  return /--(no-?)?(opt|turbofan)\b|--jitless/.test(chosen) ? null : v8
 }
 
 /** Calls `build`, and does not have it optimized while the process is young. */
