@@ -1,11 +1,12 @@
 // `npm run bench:peers -- [--rounds N] [--seconds S] [--peers torch,jax,…] [--threads N] [--backend B]
-// [--json | --markdown] [--targets] [--from FILE] [workload …]`: tessera beside the other frameworks that
-// are installed (TESSERA_PYTHON names the Python that has them), in alternating rounds.
+// [--json | --markdown | --into PAGE] [--targets] [--from FILE] [workload …]`: tessera beside the other
+// frameworks that are installed (TESSERA_PYTHON names the Python that has them), in alternating rounds.
 //
 // --json gives a line for each workload; --from reads such lines instead of measuring, the last of each
-// workload, so that a table can be put together from several runs.
+// workload, so that a table can be put together from several runs. --into writes the tables of --markdown
+// into a page, between its two comments `bench:peers`.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Mode, WORKLOADS } from '../workloads/index.js'
@@ -14,7 +15,7 @@ import { Peer } from './peer.js'
 import type { Result } from './result.js'
 import { compare } from './rounds.js'
 import { serve } from './serve.js'
-import { markdown, meanLine, text } from './table.js'
+import { insert, markdown, meanLine, text } from './table.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,6 +27,7 @@ const { values, positionals } = parseArgs({
     backend: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
     markdown: { type: 'boolean', default: false },
+    into: { type: 'string' },
     targets: { type: 'boolean', default: false },
     from: { type: 'string' },
     serve: { type: 'boolean', default: false },
@@ -83,9 +85,11 @@ async function main(): Promise<void> {
   for await (const result of values.from ? saved(values.from, workloads) : measure(workloads)) {
     results.push(result)
     if (values.json) console.log(JSON.stringify(result))
-    else if (!values.markdown) console.log(`${text(result, values.targets)}\n`)
+    else if (!values.markdown && !values.into) console.log(`${text(result, values.targets)}\n`)
   }
-  if (values.markdown) console.log(markdown(results, values.targets))
+  const tables = markdown(results, values.targets)
+  if (values.into) writeFileSync(values.into, insert(readFileSync(values.into, 'utf8'), tables))
+  else if (values.markdown) console.log(tables)
   else if (!values.json) console.log(meanLine(results))
 }
 

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { Peer } from './peer.js'
 import { geometricMean, type Result, ratio } from './result.js'
 import { compare } from './rounds.js'
-import { markdown, meanLine, text } from './table.js'
+import { insert, markdown, meanLine, text } from './table.js'
 
 /** A peer that serves `ok`, at a microsecond more each time, and breaks where it is told to. */
 const PROGRAM = `
@@ -118,5 +118,11 @@ describe('results', () => {
         '| **3.00** (1.50–4.00) |',
     )
     expect(page).toContain('| mlp_b32 | 2.0 | 2.0 | 2.0 | 2.0 | – |')
+  })
+  test('replace those of a page', () => {
+    const page = (tables: string) => `a\n<!-- bench:peers -->\n${tables}<!-- /bench:peers -->\nb\n`
+    expect(insert(page('old'), 'new')).toBe(page('\nnew\n\n'))
+    expect(insert(insert(page(''), 'old'), 'new')).toBe(page('\nnew\n\n'))
+    expect(() => insert('a page', 'new')).toThrow('has no <!-- bench:peers -->')
   })
 })

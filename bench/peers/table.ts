@@ -112,3 +112,14 @@ export function markdown(results: readonly Result[], targets: boolean): string {
     table(['workload', ...names], firsts),
   ].join('\n\n')
 }
+
+const OPEN = '<!-- bench:peers -->\n'
+const CLOSE = '<!-- /bench:peers -->'
+
+/** A page with the text between its two comments replaced. */
+export function insert(page: string, tables: string): string {
+  const [from, to] = [page.indexOf(OPEN), page.indexOf(CLOSE)]
+  if (from < 0 || to < from)
+    throw new Error(`the page has no ${OPEN.trim()} with a ${CLOSE} after it`)
+  return `${page.slice(0, from)}${OPEN}\n${tables}\n\n${page.slice(to)}`
+}
