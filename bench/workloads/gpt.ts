@@ -13,14 +13,6 @@ export interface GptSizes {
 
 const SIZES: GptSizes = { vocabulary: 65, context: 128, width: 128, heads: 4, layers: 4 }
 
-/** softmax(q·kᵀ/√d)·v over what has come before; all [batch, heads, time, d]. */
-function causalAttention(q: Tensor, k: Tensor, v: Tensor): Tensor {
-  const [time, d] = q.shape.slice(-2) as [number, number]
-  const later = arange(time).gt(arange(time).unsqueeze(1))
-  const scores = q.matmul(k.transpose(-2, -1)).mul(1 / Math.sqrt(d))
-  return F.softmax(scores.maskedFill(later, -Infinity), { axis: -1 }).matmul(v)
-}
-
 class Block extends nn.Module {
   readonly norm1: nn.LayerNorm
   readonly qkv: nn.Linear
@@ -49,8 +41,8 @@ class Block extends nn.Module {
       .call(this.norm1.call(x))
       .chunk(3, { axis: -1 })
       .map((part) => part.reshape(perHead).transpose(1, 2)) as [Tensor, Tensor, Tensor]
-    const attended = causalAttention(q, k, v).transpose(1, 2).reshape([batch, time, width])
-    const y = x.add(this.out.call(attended))
+    const attended = F.scaledDotProductAttention(q, k, v, { isCausal: true })
+    const y = x.add(this.out.call(attended.transpose(1, 2).reshape([batch, time, width])))
     const hidden = F.gelu(this.up.call(this.norm2.call(y)), { approximate: 'tanh' })
     return y.add(this.down.call(hidden))
   }

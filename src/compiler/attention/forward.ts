@@ -31,8 +31,9 @@ export function lowerAttention(g: GroupLowering, node: Node): KernelCall[] {
         h.store(scores, affine(row), column, score)
       },
     })
-    k.loop('row', rows.count, (row) => {
-      h.store(shares, row, affine(0), h.exponentials(scores, row, reach))
+    h.byRows(rows.count, (some) => {
+      const each = h.exponentials(scores, some, reach)
+      for (const [i, share] of each.entries()) h.store(shares, some[i]!, affine(0), share)
     })
     h.overFeatures(sizes.features, {
       rows,

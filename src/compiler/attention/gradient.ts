@@ -3,7 +3,7 @@
 
 import type { Node } from '../../ir/node.js'
 import { affine, plus, times } from '../kernel/affine.js'
-import type { Affine, Bound, Reg } from '../kernel/ir.js'
+import type { Affine, Bound } from '../kernel/ir.js'
 import type { KernelCall } from '../lower/assembly.js'
 import type { GroupLowering } from '../lower/lower.js'
 import { REDUCE_LANES } from '../numerics.js'
@@ -51,9 +51,10 @@ export function lowerAttentionGradient(g: GroupLowering, node: Node): KernelCall
       right: (e, column) => h.load(valuesTurned, e, column),
       done: (row, column, sum) => h.store(scores, at(row), column, sum),
     })
-    k.loop('row', rows.count, (row) =>
-      rowGradient(h, weights, scores, plus(rows.first, row), reach),
-    )
+    h.byRows(rows.count, (some) => {
+      const places = some.map((row) => plus(rows.first, row))
+      rowGradients(h, weights, scores, places, reach)
+    })
     if (ofQuery === undefined) return
     h.overFeatures(sizes.depth, {
       rows,
@@ -90,20 +91,25 @@ export function lowerAttentionGradient(g: GroupLowering, node: Node): KernelCall
   return [k.call()]
 }
 
-/** One row: scores become weights, and the gradients of weights those of scores. */
-function rowGradient(h: Head, weights: Matrix, scores: Matrix, row: Affine, reach: Bound): void {
+/** Of some rows: scores become weights, and the gradients of weights those of scores. */
+function rowGradients(
+  h: Head,
+  weights: Matrix,
+  scores: Matrix,
+  rows: readonly Affine[],
+  reach: Bound,
+): void {
   const { k } = h
-  const share = h.exponentials(weights, row, reach)
-  const sum = k.accumulator('f32', 0, REDUCE_LANES)
-  const weightAt = (j: Affine): Reg => h.load(weights, row, j)
-  k.vector('key', reach, REDUCE_LANES, (j) => {
-    const weight = k.set('mul', weightAt(j), share)
-    h.store(weights, row, j, weight)
-    k.update(sum, 'add', sum, k.set('mul', weight, h.load(scores, row, j)))
+  const shares = h.exponentials(weights, rows, reach)
+  const along = h.reduceRows(rows, reach, 'add', (row, i, key) => {
+    const weight = k.set('mul', h.load(weights, row, key), shares[i]!)
+    h.store(weights, row, key, weight)
+    return k.set('mul', weight, h.load(scores, row, key))
   })
-  const along = k.combine(sum, 'add')
-  k.vector('key', reach, REDUCE_LANES, (j) => {
-    const centered = k.set('sub', h.load(scores, row, j), along)
-    h.store(scores, row, j, k.set('mul', weightAt(j), centered))
+  k.vector('key', reach, REDUCE_LANES, (key) => {
+    for (const [i, row] of rows.entries()) {
+      const centered = k.set('sub', h.load(scores, row, key), along[i]!)
+      h.store(scores, row, key, k.set('mul', h.load(weights, row, key), centered))
+    }
   })
 }

@@ -38,6 +38,9 @@ interface RowProduct {
   done(row: number, column: Affine, sum: Reg): void
 }
 
+/** Rows that are reduced side by side. */
+const ROWS_TOGETHER = 4
+
 export class Head {
   readonly k: KernelAssembly
   readonly sizes: AttentionSizes
@@ -205,26 +208,55 @@ export class Head {
   }
 
   /**
-   * Turns a row of scores into exponentials, in place.
-   *
-   * @returns What they have to be multiplied by to be weights.
+   * Runs `body` for the rows of a tile, a few at a time: what has to be waited for in one of them is
+   * hidden behind the others.
    */
-  exponentials(m: Matrix, row: Affine, reach: Bound): Reg {
+  byRows(count: number, body: (rows: readonly Affine[]) => void): void {
+    const some = (first: Affine, several: number): void =>
+      body(Array.from({ length: several }, (_, i) => plus(first, i)))
+    const rounds = Math.floor(count / ROWS_TOGETHER)
+    if (rounds > 0) {
+      this.k.loop('rows', rounds, (i) => some(times(i, ROWS_TOGETHER), ROWS_TOGETHER))
+    }
+    const left = count % ROWS_TOGETHER
+    if (left > 0) some(affine(count - left), left)
+  }
+
+  /** Sums (or maxima) of rows over the keys in reach, in the order of a reduction. */
+  reduceRows(
+    rows: readonly Affine[],
+    reach: Bound,
+    fn: 'add' | 'max',
+    value: (row: Affine, number: number, key: Affine) => Reg,
+  ): Reg[] {
     const { k } = this
-    const lowest = Number.NEGATIVE_INFINITY
-    const most = k.accumulator('f32', lowest, REDUCE_LANES)
-    k.vector('key', reach, REDUCE_LANES, (j) => k.update(most, 'max', most, this.load(m, row, j)))
-    const top = k.combine(most, 'max')
-    const zero = k.const('f32', 0)
-    const shift = k.set('select', k.set('eq', top, k.const('f32', lowest)), zero, top)
-    const sum = k.accumulator('f32', 0, REDUCE_LANES)
-    k.vector('key', reach, REDUCE_LANES, (j) => {
-      const value = math.exp(k, k.set('sub', this.load(m, row, j), shift))
-      this.store(m, row, j, value)
-      k.update(sum, 'add', sum, value)
+    const start = fn === 'add' ? 0 : Number.NEGATIVE_INFINITY
+    const totals = rows.map(() => k.accumulator('f32', start, REDUCE_LANES))
+    k.vector('key', reach, REDUCE_LANES, (key) => {
+      for (const [i, total] of totals.entries()) k.update(total, fn, total, value(rows[i]!, i, key))
     })
-    const total = k.combine(sum, 'add')
+    return totals.map((total) => k.combine(total, fn))
+  }
+
+  /**
+   * Turns rows of scores into exponentials, in place.
+   *
+   * @returns What each row has to be multiplied by to be weights.
+   */
+  exponentials(m: Matrix, rows: readonly Affine[], reach: Bound): Reg[] {
+    const { k } = this
+    const tops = this.reduceRows(rows, reach, 'max', (row, _, key) => this.load(m, row, key))
+    const zero = k.const('f32', 0)
+    const lowest = k.const('f32', Number.NEGATIVE_INFINITY)
+    const shifts = tops.map((top) => k.set('select', k.set('eq', top, lowest), zero, top))
+    const totals = this.reduceRows(rows, reach, 'add', (row, i, key) => {
+      const value = math.exp(k, k.set('sub', this.load(m, row, key), shifts[i]!))
+      this.store(m, row, key, value)
+      return value
+    })
     const one = k.const('f32', 1)
-    return k.set('select', k.set('eq', total, zero), total, k.set('div', one, total))
+    return totals.map((total) =>
+      k.set('select', k.set('eq', total, zero), total, k.set('div', one, total)),
+    )
   }
 }
