@@ -6,6 +6,7 @@ import { expandComposites, isExpanded } from '../transforms/expand.js'
 import { type FuseOptions, fuse } from './fuse/fuse.js'
 import { MEMORY_BYTES } from './kernel/interpret.js'
 import type { Command, Fault, Kernel, Plan, PlanBuffer, Target } from './kernel/ir.js'
+import { sharing } from './kernel/same.js'
 import type { BufferRef } from './lower/assembly.js'
 import { Buffers } from './lower/buffers.js'
 import { homeOf, lowerGroups } from './lower/lower.js'
@@ -35,6 +36,7 @@ class PlanBuilder {
   private readonly planBuffers: PlanBuffer[] = []
   private readonly indexOf = new Map<number, number>()
   private readonly commands: Command[] = []
+  private readonly shared = sharing()
 
   constructor(
     private readonly program: Program,
@@ -93,7 +95,7 @@ class PlanBuilder {
     const place = (ref: BufferRef): number => this.indexOf.get(ref.id) as number
     if (step.op === 'kernel') {
       const { kernel, args } = step.call
-      this.commands.push({ op: 'kernel', kernel, args: args.map(place) })
+      this.commands.push({ op: 'kernel', kernel: this.shared(kernel), args: args.map(place) })
       return
     }
     const { node } = step

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { affine, ofVar, plus } from './affine.js'
+import { KernelBuilder } from './builder.js'
+import type { Kernel } from './ir.js'
+import { sharing, textOf } from './same.js'
+
+interface Parts {
+  readonly buffer?: string
+  readonly length?: number
+  readonly value?: number
+  readonly offset?: number
+  readonly swapped?: boolean
+}
+
+/** y[16·chunk + i] = x[offset + i] + value, with index variables of its own. */
+function kernel({ buffer = 'x', length = 32, value = 1, offset = 0, swapped }: Parts = {}): Kernel {
+  const k = new KernelBuilder('shift', 2)
+  const x = k.buffer(buffer, 'f32', 'read', length)
+  const y = k.buffer('y', 'f32', 'write', 32)
+  k.loop('i', 16, (i) => {
+    k.vector('j', affine(16), 16, (j) => {
+      const loaded = k.load(x, plus(swapped ? i : j, offset))
+      k.store(y, plus(ofVar(k.chunk, 16), j), k.set('add', loaded, k.const('f32', value)))
+    })
+  })
+  return k.finish()
+}
+
+describe('kernels are the same', () => {
+  it('whatever their variables are numbered, and their buffers called', () => {
+    const share = sharing()
+    const first = kernel()
+    expect(share(first)).toBe(first)
+    expect(share(kernel())).toBe(first)
+    expect(share(kernel({ buffer: 'z' }))).toBe(first)
+  })
+
+  it('and not where anything that counts differs', () => {
+    const others: Parts[] = [
+      { length: 48 },
+      { value: -1 },
+      { value: 0 },
+      { value: -0 },
+      { offset: 1 },
+      { swapped: true },
+    ]
+    const texts = [{}, ...others].map((p) => textOf(kernel(p)))
+    expect(new Set(texts).size).toBe(texts.length)
+  })
+})
