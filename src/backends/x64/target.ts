@@ -2,6 +2,7 @@
 
 import type { Target } from '../../compiler/kernel/ir.js'
 import { type Cpu, chooseLevel, detectCpu, type Level } from './cpu.js'
+import { processors } from './threads/processors.js'
 
 type Shape = Pick<Target, 'name' | 'nativeLanes' | 'mapLanes' | 'tile'>
 
@@ -23,6 +24,7 @@ export const targetFor = (cpu: Cpu, level: Level): X64Target => ({
   fusedMultiplyAdd: true,
   maxBuffers: 64,
   cache: { l1: cpu.cache.l1, l2: cpu.cache.l2 },
+  processors: processors(),
 })
 
 /** The target for this machine; a reason, where there is none. */

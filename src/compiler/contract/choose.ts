@@ -166,6 +166,9 @@ export function chooseOrientation(p: Product, target: Target, type: RegType): Or
 /** Elements along K below which an inner loop over them is mostly overhead. */
 const SHORT_RUN = 32
 
+/** Elements from one step of K to the next that a tile of rows may jump without a copy. */
+const NEAR = 128
+
 /**
  * Whether the rows' factor is first copied to a matrix with K contiguous. Splats can be loaded at any
  * stride, so it pays only where elements cost more than a load, or where a block's elements, each in a
@@ -175,6 +178,8 @@ export function layOutRows(p: Product, f: FactorShape, columns: number, tile: Ti
   const panels = Math.ceil(columns / tile.lanes)
   if (!f.plain || f.run < SHORT_RUN) return panels > 1
   if (f.contiguous === 'contract') return false
+  const stride = Math.abs(f.probe.stride(f.probe.coords.length - 1) ?? 0)
+  if (f.contiguous === 'free' && stride <= NEAR) return false
   return panels >= 4 && blockLength(p.numerics, p.contract) > 128
 }
 

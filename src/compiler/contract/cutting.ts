@@ -1,5 +1,6 @@
 // How a product is cut into chunks: independent pieces of the result that fit the caches and that are
-// many enough for threads to share, decided by shapes and caches and never by how many threads there are.
+// many enough for threads to share, decided by shapes and the machine and never by how many threads are
+// used.
 
 import type { Target } from '../kernel/ir.js'
 import { roundUp, type Tile } from './choose.js'
@@ -18,9 +19,15 @@ export interface Cutting {
   readonly batchChunks: number
 }
 
-/** Multiply-adds worth handing to another thread, and most chunks to hand out. */
+/** Multiply-adds worth handing to another thread. */
 const CHUNK_WORK = 1 << 18
+/** Multiply-adds of a chunk that wastes little on packing what its neighbours pack too. */
+const LARGE_CHUNK_WORK = 1 << 26
+/** Chunks for each processor, if they are not large, and most chunks of all. */
+const CHUNKS_PER_PROCESSOR = 4
 const MOST_CHUNKS = 32
+/** How much more a chunk may take than its share of a cache, rather than leave little for another. */
+const TOLERANCE = 1.1
 
 export interface Extent {
   readonly batch: number
@@ -35,13 +42,17 @@ export interface Extent {
 
 export function cut(e: Extent, tile: Tile, target: Target): Cutting {
   const perK = e.block * e.bytes
-  // The rows' operand of a chunk takes half of the second-level cache, packed panels a quarter.
-  const atMost = (total: number, unit: number, cache: number): number =>
-    Math.min(roundUp(total, unit), Math.max(4, Math.floor(cache / perK / unit)) * unit)
+  // In the second-level cache, the rows' operand of a chunk may take a half, its panels a quarter.
+  const atMost = (total: number, unit: number, cache: number): number => {
+    const most = Math.max(4 * unit, (TOLERANCE * cache) / perK)
+    return roundUp(Math.ceil(total / Math.ceil(total / most)), unit)
+  }
   let chunkRows = atMost(e.rows, tile.rows, target.cache.l2 / 2)
   let chunkColumns = atMost(e.columns, tile.lanes, target.cache.l2 / 4)
   const work = e.batch * e.rows * e.columns * e.depth
-  const wanted = Math.max(1, Math.min(MOST_CHUNKS, Math.floor(work / CHUNK_WORK)))
+  const chunks = CHUNKS_PER_PROCESSOR * (target.processors ?? MOST_CHUNKS)
+  const enough = Math.min(MOST_CHUNKS, Math.max(chunks, work / LARGE_CHUNK_WORK))
+  const wanted = Math.max(1, Math.floor(Math.min(enough, work / CHUNK_WORK)))
   const missing = (): number =>
     wanted /
     (e.batch * e.parts * Math.ceil(e.rows / chunkRows) * Math.ceil(e.columns / chunkColumns))

@@ -1,9 +1,9 @@
 // The tiled matrix product: chunks of results, blocks of K, panels of lanes, tiles of rows.
 //
-// Chunks of the result are independent and are what threads share. Within one, K runs in blocks; a panel
-// of the lanes' operand (block × lanes elements) stays in the first-level cache while all tiles of rows
-// pass by, and the rows' operand of the chunk stays in the second. The innermost two loops are the
-// micro-kernel's.
+// Chunks of the result are independent and are what threads share. Within one, K runs in blocks; the rows
+// of a tile (rows × block elements) stay in the first-level cache while all panels of lanes pass by, and
+// the chunk's panels stay in the second. Results are written line by line then, many neighbours at a time.
+// The innermost two loops are the micro-kernel's.
 
 import { ofVar, plus, times } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
@@ -57,8 +57,11 @@ type PanelSource =
   | { readonly from: 'scratch' }
   | { readonly from: 'ahead'; readonly panel: ReturnType<typeof packAhead> }
 
-/** Rows a chunk must have for packing its panels anew in every chunk. (Patches, which overlap, always are.) */
-const PACK_IN_CHUNK_ROWS = 96
+/**
+ * Rows a chunk must have for packing its panels anew in every chunk, as an element packed costs as much as
+ * about twenty rows' multiply-adds with it. (Patches, which overlap, always are.)
+ */
+const PACK_IN_CHUNK_ROWS = 384
 
 function tiledProduct(
   p: Product,
@@ -199,9 +202,9 @@ class ChunkEmitter {
         (panel) => this.panelAt(b, block, panel)!,
       )
     }
-    forTiles(k, 'panel', columnSpan, (panel, column, width) => {
-      const packed = this.panelAt(b, block, panel)
-      forTiles(k, 'tile', rowSpan, (_, row, height) => {
+    forTiles(k, 'tile', rowSpan, (_, row, height) => {
+      forTiles(k, 'panel', columnSpan, (panel, column, width) => {
+        const packed = this.panelAt(b, block, panel)
         this.tile(batch, block, row, height, column, width, packed, sums)
       })
     })

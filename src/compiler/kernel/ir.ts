@@ -256,4 +256,6 @@ export interface Target {
   /** Most buffers a kernel may touch. */
   readonly maxBuffers: number
   readonly cache: { readonly l1: number; readonly l2: number }
+  /** Processors this process may use, where they are known: work need not be cut much finer. */
+  readonly processors?: number
 }

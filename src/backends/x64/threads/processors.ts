@@ -44,11 +44,16 @@ export function groupLimit(read: (path: string) => string | null = readText): nu
   return least
 }
 
+/** Processors this process may keep busy. */
+export function processors(): number {
+  const os = builtin<OperatingSystem>('node:os')
+  const all = os?.availableParallelism?.() ?? os?.cpus().length ?? 1
+  return Math.max(1, Math.min(all, Math.ceil(groupLimit())))
+}
+
 /** Threads to use unless told otherwise: `TESSERA_THREADS`, or what the system lets us have. */
 export function defaultThreads(): number {
   const asked = Number(environment('TESSERA_THREADS'))
   if (Number.isInteger(asked) && asked > 0) return Math.min(asked, MOST_THREADS)
-  const os = builtin<OperatingSystem>('node:os')
-  const processors = os?.availableParallelism?.() ?? os?.cpus().length ?? 1
-  return Math.max(1, Math.min(processors, Math.ceil(groupLimit()), MOST_THREADS))
+  return Math.min(processors(), MOST_THREADS)
 }
