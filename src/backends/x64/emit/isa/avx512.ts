@@ -122,13 +122,11 @@ export class Avx512 extends Isa {
       c.v(`vp${fn}s${SUFFIX[type]}`, bits, dst, a, b)
       return
     }
-    // Both orders agree, unless an argument is NaN or both are zeros: then the second one is given back.
+    // vrange tells zeros apart, but takes the number where the other argument is NaN: there the sum is meant.
     const s = SUFFIX[type]
-    const [first, second, out, nan] = [c.vector(), c.vector(), c.vector(), c.mask()]
-    c.v(`v${fn}${s}`, bits, first, a, b)
-    c.v(`v${fn}${s}`, bits, second, b, a)
-    c.v(fn === 'max' ? `vand${s}` : `vor${s}`, bits, out, first, second)
+    const [out, nan] = [c.vector(), c.mask()]
     this.compare(nan, type, 'unordered', a, b, bits)
+    c.v(`vrange${s}`, bits, out, a, b, fn === 'max' ? 5 : 4)
     c.vMasked(`vadd${s}`, bits, nan, out, a, b)
     this.copy(dst, out, bits)
   }
