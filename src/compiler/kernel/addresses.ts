@@ -56,9 +56,15 @@ export interface AddressPlan {
   readonly accesses: ReadonlyMap<Stmt, Access>
 }
 
-type AccessStmt = Extract<Stmt, { op: 'load' | 'gather' | 'store' | 'scatter' }>
-const isAccess = (s: Stmt): s is AccessStmt =>
-  s.op === 'load' || s.op === 'gather' || s.op === 'store' || s.op === 'scatter'
+type AccessStmt = Extract<Stmt, { op: 'load' | 'prefetch' | 'gather' | 'store' | 'scatter' }>
+const ACCESSES: ReadonlySet<string> = new Set<AccessStmt['op']>([
+  'load',
+  'prefetch',
+  'gather',
+  'store',
+  'scatter',
+])
+const isAccess = (s: Stmt): s is AccessStmt => ACCESSES.has(s.op)
 
 /** An access's address, by how its parts change. */
 interface Parts {

@@ -300,6 +300,8 @@ const STEPS: {
       return v % s.by
     }),
 
+  prefetch: () => {},
+
   load: (m, s) => m.assign(s, s.dst, (l) => m.read(s, s.buffer, m.affine(s, s.at, l))),
 
   gather: (m, s) => {

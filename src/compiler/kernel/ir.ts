@@ -126,6 +126,8 @@ export type Stmt =
       readonly from: Reg
       readonly when?: Reg
     }
+  /** Says that `buffer[at]`, which may lie outside the buffer, will be read soon. Changes nothing. */
+  | { readonly op: 'prefetch'; readonly buffer: BufferDecl; readonly at: Affine }
   /** `buffer[at + scale · offset] = from`, lane after lane in order. */
   | {
       readonly op: 'scatter'
@@ -253,6 +255,8 @@ export interface Target {
   readonly fusedMultiplyAdd: boolean
   /** Rows and columns (in lanes) of the contraction micro-kernel. */
   readonly tile: { readonly rows: number; readonly lanes: number }
+  /** Whether it is worth saying what will be read soon (`prefetch`). Default false. */
+  readonly prefetches?: boolean
   /** Most buffers a kernel may touch. */
   readonly maxBuffers: number
   readonly cache: { readonly l1: number; readonly l2: number }

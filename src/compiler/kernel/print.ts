@@ -32,6 +32,8 @@ export function formatStmt(s: Stmt): string {
       return `${s.variable.name} = (${formatAffine(s.value)}) % ${s.by}`
     case 'load':
       return `${typed(s.dst)} = ${s.buffer.name}[${formatAffine(s.at)}]`
+    case 'prefetch':
+      return `prefetch ${s.buffer.name}[${formatAffine(s.at)}]`
     case 'gather':
       return `${typed(s.dst)} = ${s.buffer.name}[${formatAffine(s.at)} + ${s.scale}*${reg(s.offset)}]`
     case 'store': {

@@ -61,6 +61,8 @@ export class Renaming {
       }
       case 'load':
         return { ...s, dst: this.reg(s.dst), at: this.affine(s.at) }
+      case 'prefetch':
+        return { ...s, at: this.affine(s.at) }
       case 'gather':
         return { ...s, dst: this.reg(s.dst), at: this.affine(s.at), offset: this.reg(s.offset) }
       case 'store': {

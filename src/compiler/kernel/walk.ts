@@ -74,6 +74,7 @@ export function affinesOf(s: Stmt): readonly Affine[] {
     case 'modulo':
       return [s.value]
     case 'load':
+    case 'prefetch':
     case 'gather':
     case 'store':
     case 'scatter':

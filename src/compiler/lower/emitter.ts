@@ -5,7 +5,7 @@ import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { isIndexCheck } from '../fuse/classify.js'
 import { formatAffine, plus, times, ZERO } from '../kernel/affine.js'
-import type { Affine, Bound, Fault, IndexVar, Reg } from '../kernel/ir.js'
+import type { Affine, Bound, BufferDecl, Fault, IndexVar, Reg } from '../kernel/ir.js'
 import { constantBelow, constantNumber } from '../simplify/constants.js'
 import { type BufferRef, type KernelAssembly, REGISTER_TYPE } from './assembly.js'
 import { boolTo, constantOf, ELEMENTWISE, zero } from './elementwise.js'
@@ -41,6 +41,8 @@ const shapeOf = (node: Node): readonly number[] => node.shape as readonly number
 
 export class Emitter {
   private scope = new Scope(null)
+  /** All loads so far. */
+  readonly loads: { readonly buffer: BufferDecl; readonly at: Affine }[] = []
 
   constructor(
     readonly k: KernelAssembly,
@@ -153,7 +155,9 @@ export class Emitter {
 
   private load(node: Node, ref: BufferRef, coords: readonly Affine[]): Reg {
     const at = this.address(shapeOf(node), coords)
-    return this.fromMemory(node.dtype, this.k.load(this.k.use(ref, 'read'), at))
+    const buffer = this.k.use(ref, 'read')
+    this.loads.push({ buffer, at })
+    return this.fromMemory(node.dtype, this.k.load(buffer, at))
   }
 
   private fromMemory(dtype: DType, loaded: Reg): Reg {

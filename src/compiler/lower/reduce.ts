@@ -12,7 +12,7 @@ import { DTYPES } from '../../base/dtype.js'
 import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { laneCost } from '../fuse/classify.js'
-import { affine, ofVar, plus, times, ZERO } from '../kernel/affine.js'
+import { affine, coefficientOf, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Bound, BufferDecl, IndexVar, Reg } from '../kernel/ir.js'
 import { REDUCE_LANES, ROW_GROUP, reductionOrder } from '../numerics.js'
 import { KernelAssembly, type KernelCall, MEMORY_TYPE, REGISTER_TYPE } from './assembly.js'
@@ -40,6 +40,8 @@ import {
 import { IndexSpace } from './space.js'
 
 const CHUNK = 16384
+/** Bytes of an element, about, where rows have to fit the cache. */
+const ROW_BYTES = 4
 const MOST_SCRATCH = 1 << 19
 /** Registers of an accumulator whose lanes may be combined in any order: enough to hide latencies. */
 const CHAINS = 4
@@ -267,7 +269,7 @@ class ReduceKernel {
     const available = new Set<Node>()
     const { passes } = this.schedule
     if (this.walk !== 'streams') {
-      for (const pass of passes) this.runPass(pass, available)
+      for (const [p, pass] of passes.entries()) this.runPass(pass, p, available)
       this.keep()
       return
     }
@@ -305,19 +307,41 @@ class ReduceKernel {
 
   // ---- along rows and columns ------------------------------------------------------------------
 
-  private runPass(pass: Pass, available: Set<Node>): void {
+  private runPass(pass: Pass, number: number, available: Set<Node>): void {
     const { k, g } = this
+    const soon = number === 1 ? this.nextRow() : []
     const orderless = pass.reductions.every(isOrderless)
     const most = Math.max(REDUCE_LANES, CHAINS * g.target.nativeLanes)
     const lanes = this.walk !== 'along' ? 0 : orderless ? most : REDUCE_LANES
     const accumulators = pass.reductions.map((r) =>
       k.accumulator(REGISTER_TYPE[r.dtype], reductionOf(r).identity(r.dtype), lanes),
     )
-    this.overReduced(0, lanes, () => this.element(pass, accumulators, available))
+    this.overReduced(0, lanes, () => {
+      for (const { buffer, at } of soon) k.emit({ op: 'prefetch', buffer, at })
+      this.element(pass, accumulators, available)
+    })
     for (const m of this.toScratch(pass, available)) available.add(m)
     pass.reductions.forEach((r, i) => {
       const acc = accumulators[i] as Reg
       this.bindResult(r, lanes > 0 ? k.combine(acc, reductionOf(r).fn) : acc)
+    })
+  }
+
+  /**
+   * Where the first pass will read the row after this one. The second pass asks for it: it finds its own row
+   * in the cache, and would leave memory idle.
+   */
+  private nextRow(): { buffer: BufferDecl; at: Affine }[] {
+    const { outer, vector, e, g } = this
+    const next = outer[outer.length - 1]?.variable
+    const worthIt = g.target.prefetches && this.reduced * ROW_BYTES <= g.target.cache.l2 / 4
+    if (this.walk !== 'along' || next === undefined || vector === null || !worthIt) return []
+    const known = [vector.variable, ...outer.map((l) => l.variable)]
+    return e.loads.flatMap(({ buffer, at }) => {
+      const step = coefficientOf(at, next)
+      const plain = at.terms.every((t) => known.includes(t.variable))
+      if (!plain || step === 0 || coefficientOf(at, vector.variable) !== 1) return []
+      return [{ buffer, at: plus(at, step) }]
     })
   }
 

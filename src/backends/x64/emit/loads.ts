@@ -8,7 +8,7 @@ import { isWide } from './isa/isa.js'
 import { imm, type Mem, mem, r32, r64, type VectorBits, type VReg, view } from './machine/code.js'
 import { maskOf, type Of, type State } from './state.js'
 
-type AccessStmt = Of<'load' | 'gather' | 'store' | 'scatter'>
+type AccessStmt = Of<'load' | 'prefetch' | 'gather' | 'store' | 'scatter'>
 
 export function accessOf(e: State, s: AccessStmt): Access {
   const access = e.addresses.accesses.get(s)
@@ -70,6 +70,20 @@ export function emitLoad(e: State, s: Of<'load'>, part: number): void {
     registers.assign(s.dst, 0, 0, lanes, (dst) => loadSplat(e, dst, from, s.buffer.type, bits))
   } else {
     loadLanes(e, s, a, part, bits)
+  }
+}
+
+const LINE = 64
+
+/** Asks for the cache lines of a part of neighbours; of anything else, for none. */
+export function emitPrefetch(e: State, s: Of<'prefetch'>, part: number): void {
+  const a = accessOf(e, s)
+  const size = BYTES[s.buffer.type]
+  if (a.laneBytes !== size || a.varying.length > 0) return
+  const bytes = size * e.lanes.size
+  const first = Math.ceil((bytes * part) / LINE) * LINE
+  for (let at = first; at < bytes * (part + 1); at += LINE) {
+    e.code.emit('prefetcht0', [mem(pointerOf(e, a), a.bytes + at)])
   }
 }
 

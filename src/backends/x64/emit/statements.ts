@@ -14,7 +14,7 @@ import {
   setPointersAfter,
 } from './indices.js'
 import { emitSet } from './lanewise.js'
-import { emitGather, emitLoad } from './loads.js'
+import { emitGather, emitLoad, emitPrefetch } from './loads.js'
 import { emitFor, emitVector, emitWhen } from './loops.js'
 import { imm, mem, r32 } from './machine/code.js'
 import { findSquares, storeSquare } from './squares.js'
@@ -47,6 +47,7 @@ const RULES: Rules = {
   divide: emitDivide,
   modulo: emitDivide,
   load: emitLoad,
+  prefetch: emitPrefetch,
   gather: emitGather,
   store: emitStore,
   scatter: emitStore,
