@@ -30,7 +30,7 @@ export function recorded(node: Node): Node {
 
 /** A node of a static graph: nothing runs before a session asks, and errors then name its line. */
 function inGraph(node: Node): Node {
-  if (modes.trace !== null) {
+  if (modes.trace !== null && !modes.trace.ofBody) {
     throw new TraceError(
       'compile',
       'tensors of the traced function only',

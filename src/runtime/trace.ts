@@ -34,6 +34,8 @@ export class Trace {
   constructor(
     /** Whether variables may be made: only the first trace of a function may. */
     readonly mayCreate: boolean,
+    /** Whether it is of a body, which may read tensors of a static graph: the graph is its surroundings. */
+    readonly ofBody = false,
   ) {}
 
   /** Whether a node was recorded in this trace. */

@@ -12,7 +12,7 @@ import type { Target } from '../kernel/ir.js'
 import { isView, stridesOfView } from '../lower/views.js'
 import { kindOf, needsMemory } from './classify.js'
 import { type Collected, collect, MOST_MEMBERS, type Placement } from './collect.js'
-import { Group, type GroupKind, type Level } from './group.js'
+import { ALONE, Group, type GroupKind, type Level } from './group.js'
 import { baseOf, Notes } from './notes.js'
 import { recompute } from './recompute.js'
 
@@ -32,9 +32,6 @@ export interface Fusion {
   readonly groups: readonly Group[]
   readonly groupOf: ReadonlyMap<Node, Group>
 }
-
-/** Groups nothing else joins. */
-const ALONE: ReadonlySet<GroupKind> = new Set(['single', 'loop', 'host'])
 
 const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 const input = (node: Node, i = 0): Node => node.inputs[i] as Node

@@ -14,6 +14,9 @@ import { reductionOrder } from '../numerics.js'
  */
 export type GroupKind = 'map' | 'reduce' | 'contract' | 'single' | 'loop' | 'host'
 
+/** Groups of one operation, which reads its operands from memory; nothing else joins. */
+export const ALONE: ReadonlySet<GroupKind> = new Set(['single', 'loop', 'host'])
+
 /** Whether a value has an element for the whole domain, or for what a reduction keeps of it. */
 export type Level = 'full' | 'kept'
 

@@ -9,7 +9,7 @@ import type { Node } from '../../ir/node.js'
 import { constantBelow } from '../simplify/constants.js'
 import { isIndexCheck, kindOf, laneCost, needsMemory } from './classify.js'
 import type { Fusion } from './fuse.js'
-import type { Group } from './group.js'
+import { ALONE, type Group } from './group.js'
 import { baseOf } from './notes.js'
 
 /** What computing a value again may cost, in additions an element. */
@@ -70,7 +70,7 @@ function readersOf(groups: readonly Group[]): Map<Node, Group[]> {
 function isOperand(group: Group, value: Node): boolean {
   const { anchor, kind } = group
   const isBelow = (x: Node): boolean => baseOf(x) === value
-  if (kind === 'host' || kind === 'single') return true
+  if (ALONE.has(kind)) return true
   if (kind === 'contract' && anchor?.inputs.some(isBelow)) return true
   const looksUp = (m: Node): boolean =>
     m.inputs.some((x, i) => needsMemory(m, i) && !isIndexCheck(m) && isBelow(x))
