@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { fma32 } from '../kernel/lanewise.js'
-import { MEMORY_TYPE } from '../lower/assembly.js'
+import { walk } from '../kernel/walk.js'
+import { MEMORY_TYPE, type Writer } from '../lower/assembly.js'
 import { lowerDot } from './dot.js'
 import { flatAt as at, coordinates, target, values, Workspace } from './fixtures.js'
 import { dotNumerics, TREE_LANES } from './numerics.js'
@@ -237,6 +238,42 @@ describe('dot', () => {
     check(c, [TARGETS[0]!], [false])
     const two = { left: [1, 140001], right: [140001, 2] }
     check(two, [TARGETS[0]!], [true])
+  })
+
+  test('long work on the results is a loop, which does the same', () => {
+    for (const on of TARGETS) {
+      for (const [m, n] of [
+        [29, 37],
+        [12, 1],
+        [5, 64],
+      ] as const) {
+        const results = [0, 100].map((steps) => {
+          const w = new Workspace(on)
+          const left = w.reader('a', 'float32', [m, 9], values(m * 9, 1))
+          const right = w.reader('b', 'float32', [9, n], values(9 * n, 2))
+          const out = w.buffer('c', 'f32', m * n)
+          const plain = w.writer(out, [m, n])
+          const negated: Writer = {
+            direct: null,
+            write: (k, coords, value) => {
+              let v = value
+              for (let i = 0; i < steps; i++) v = k.set('neg', v)
+              plain.write(k, coords, v)
+            },
+          }
+          const spec: DotSpec = { attrs: MATMUL, left: [m, 9], right: [9, n], dtype: 'float32' }
+          const calls = lowerDot(spec, left, right, negated, w)
+          w.interpret(calls)
+          let size = 0
+          walk(calls.at(-1)!.kernel.body, () => size++)
+          return { size, out: w.memory.get(out.id)! }
+        })
+        const [short, long] = results as [(typeof results)[0], (typeof results)[0]]
+        expect(long.out).toEqual(short.out)
+        // Written out for each of twelve rows, it would be several times as long.
+        expect(long.size - short.size).toBeLessThan(1000)
+      }
+    }
   })
 
   test('nothing to add gives zero', () => {

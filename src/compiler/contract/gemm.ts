@@ -6,7 +6,7 @@
 // The innermost two loops are the micro-kernel's.
 
 import { ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine } from '../kernel/ir.js'
+import type { Affine, Reg } from '../kernel/ir.js'
 import {
   KernelAssembly,
   type KernelCall,
@@ -222,6 +222,8 @@ class ChunkEmitter {
   ): void {
     const { k, p, c } = this
     const rows = Array.from({ length: height }, (_, i) => unflatten(k, plus(row, i), p.left.free))
+    const write = (left: Affine[], lane: Affine, sum: Reg): void =>
+      p.write(k, batch, left, unflatten(k, plus(column, lane), p.right.free), sum)
     // As few loops over K as the operands' strides allow; packed panels follow any.
     const walk = block.walk(
       this.rowsFollow.map((follows, i) => follows && (packed !== null || this.lanes.follows[i]!)),
@@ -252,8 +254,11 @@ class ChunkEmitter {
           sums.add(plus(plus(row, i), times(r0, -1)), plus(plus(column, lane), times(c0, -1)), sum)
           return
         }
-        p.write(k, batch, rows[i]!, unflatten(k, plus(column, lane), p.right.free), sum)
+        write(rows[i]!, lane, sum)
       },
+      doneInLoop: sums
+        ? undefined
+        : (i, _, lane, sum) => write(unflatten(k, plus(row, i), p.left.free), lane, sum),
     })
   }
 }

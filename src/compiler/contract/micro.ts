@@ -6,7 +6,9 @@
 // other element by element and spread over all lanes. The accumulators live in registers from the first
 // step to the last: the tile is as large as the register file allows, and no larger.
 
-import type { Affine, Bound, Reg, RegType } from '../kernel/ir.js'
+import { affine, plus, times } from '../kernel/affine.js'
+import type { Affine, Bound, Reg, RegType, Stmt } from '../kernel/ir.js'
+import { walk } from '../kernel/walk.js'
 import type { KernelAssembly } from '../lower/assembly.js'
 import { nest } from './axes.js'
 
@@ -25,7 +27,12 @@ export interface MicroKernel {
   vector(j: number, lane: Affine, at: Affine[]): Reg
   /** Takes the sum of splat i with vector j. */
   done(i: number, j: number, lane: Affine, sum: Reg): void
+  /** The same for a splat that is the index of a loop, where that can be said: for work that is long. */
+  doneInLoop?(i: Affine, j: number, lane: Affine, sum: Reg): void
 }
+
+/** Statements that what is done with the sums may have in all, before it is written as a loop. */
+const WRITTEN_OUT = 256
 
 /** Emits a micro-kernel: splats × vectors accumulators of `lanes` each. */
 export function microKernel(k: KernelAssembly, m: MicroKernel): void {
@@ -50,10 +57,37 @@ export function microKernel(k: KernelAssembly, m: MicroKernel): void {
       }
     }
     nest(k, 'k', m.depth, step, m.unrolled)
-    for (const [i, row] of sums.entries()) {
-      for (const [j, sum] of row.entries()) m.done(i, j, lane, sum)
-    }
+    finish(k, m, lane, sums)
   })
+}
+
+/**
+ * Does what is to be done with the sums. Short work is written out for each. Long work (an optimizer's
+ * update, an activation's polynomial) would make most of the kernel's code, a copy for each sum; so it is a
+ * loop over sums put aside in memory, which costs next to nothing beside the work.
+ */
+function finish(k: KernelAssembly, m: MicroKernel, lane: Affine, sums: readonly Reg[][]): void {
+  const all = sums.flatMap((row, i) => row.map((sum, j) => ({ i, j, sum })))
+  const first = k.block(() => m.done(0, 0, lane, sums[0]![0]!))
+  if (m.doneInLoop === undefined || sizeOf(first) * all.length <= WRITTEN_OUT) {
+    for (const s of first) k.emit(s)
+    for (const { i, j, sum } of all.slice(1)) m.done(i, j, lane, sum)
+    return
+  }
+  const { splats, vectors, lanes, type } = m
+  const aside = k.scratch('sums', type as Exclude<RegType, 'bool'>, splats * vectors * lanes)
+  const placeOf = (i: Affine, j: number): Affine =>
+    plus(plus(times(i, vectors * lanes), j * lanes), lane)
+  for (const { i, j, sum } of all) k.store(aside, placeOf(affine(i), j), sum)
+  k.loop('row', splats, (i) => {
+    for (let j = 0; j < vectors; j++) m.doneInLoop!(i, j, lane, k.load(aside, placeOf(i, j)))
+  })
+}
+
+function sizeOf(body: readonly Stmt[]): number {
+  let statements = 0
+  walk(body, () => statements++)
+  return statements
 }
 
 /** acc = a·b + acc, fused if the target can; integers wrap. */
