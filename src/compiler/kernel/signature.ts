@@ -36,8 +36,20 @@ const reg = ({ id, type, lanes }: Reg): string => ` ${type}${id}${lanes > 0 ? `x
 const buffer = ({ id, type, space, access, length }: BufferDecl): string =>
   `${id} ${type} ${space} ${access} ${length}\n`
 
+/** Kernels never change, and several ask. */
+const known = new WeakMap<Kernel, string>()
+
 /** The signature of a kernel; its name and its estimates are no part of it. */
-export function signatureOf({ grid, chunk, buffers, body }: Kernel): string {
+export function signatureOf(kernel: Kernel): string {
+  let signature = known.get(kernel)
+  if (signature === undefined) {
+    signature = write(kernel)
+    known.set(kernel, signature)
+  }
+  return signature
+}
+
+function write({ grid, chunk, buffers, body }: Kernel): string {
   /** Variables are numbered as they come. */
   const numbers = new Map([[chunk.id, 0]])
   const affine = ({ constant, terms }: Affine): string => {
