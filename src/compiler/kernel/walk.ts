@@ -2,6 +2,9 @@
 
 import type { Affine, Bound, IndexVar, Reg, Stmt } from './ir.js'
 
+/** Most statements have nothing of a kind: one list for all of them. */
+const NOTHING: readonly never[] = []
+
 /** Registers a statement itself reads (not what is inside it). */
 export function operandsOf(s: Stmt): readonly Reg[] {
   switch (s.op) {
@@ -21,7 +24,7 @@ export function operandsOf(s: Stmt): readonly Reg[] {
     case 'status':
       return [s.cond]
     default:
-      return []
+      return NOTHING
   }
 }
 
@@ -37,7 +40,7 @@ export function bodiesOf(s: Stmt): readonly (readonly Stmt[])[] {
     case 'when':
       return s.otherwise ? [s.body, s.otherwise] : [s.body]
     default:
-      return []
+      return NOTHING
   }
 }
 
@@ -56,11 +59,13 @@ export function withBodies(s: Stmt, change: (body: readonly Stmt[]) => readonly 
   }
 }
 
-/** Visits every statement, outer ones first. */
+/** Visits every statement, outer ones first. (By index: to a young process, iterators are garbage.) */
 export function walk(body: readonly Stmt[], visit: (s: Stmt) => void): void {
-  for (const s of body) {
+  for (let at = 0; at < body.length; at++) {
+    const s = body[at]!
     visit(s)
-    for (const inner of bodiesOf(s)) walk(inner, visit)
+    const inner = bodiesOf(s)
+    for (let n = 0; n < inner.length; n++) walk(inner[n]!, visit)
   }
 }
 
@@ -86,7 +91,7 @@ export function affinesOf(s: Stmt): readonly Affine[] {
     case 'when':
       return [s.left, s.right]
     default:
-      return []
+      return NOTHING
   }
 }
 

@@ -94,8 +94,10 @@ export function livenessOf({ instructions, registers }: Code): Liveness {
     block.liveOut = new Int32Array(words)
     for (const place of needs[b]!) add(block.needs, place)
     for (let at = block.first; at <= block.last; at++) {
-      for (const { id } of instructions[at]!.writes) {
-        if (placeOf[id]! >= 0) add(block.makes, placeOf[id]!)
+      const { writes } = instructions[at]!
+      for (let n = 0; n < writes.length; n++) {
+        const place = placeOf[writes[n]!.id]!
+        if (place >= 0) add(block.makes, place)
       }
     }
   }

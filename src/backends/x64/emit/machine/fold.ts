@@ -9,18 +9,19 @@ function isPure({ operation, operands, implied }: Instruction): boolean {
   return operands.length > 0 && operands[0]!.kind === 'view' && !implied?.writes
 }
 
-/** How often each register is read, by id. */
-function countReads(code: Code): Int32Array {
-  const uses = new Int32Array(code.registers.length)
-  for (const i of code.instructions) {
-    for (const r of i.reads) uses[r.id]!++
+/** How often each register is read, or written, by id. (By index: iterators would be most of the garbage.) */
+function count({ instructions, registers }: Code, role: 'reads' | 'writes'): Int32Array {
+  const times = new Int32Array(registers.length)
+  for (let at = 0; at < instructions.length; at++) {
+    const list = instructions[at]![role]
+    for (let n = 0; n < list.length; n++) times[list[n]!.id]!++
   }
-  return uses
+  return times
 }
 
 /** Drops instructions whose results are never read. */
 export function dropDead(code: Code): void {
-  const uses = countReads(code)
+  const uses = count(code, 'reads')
   const { instructions } = code
   const kept: Instruction[] = []
   // Backwards, so that what only dead instructions read dies too.
@@ -78,11 +79,8 @@ export function withMemory(
 /** Turns loads into memory operands of the one instruction that uses what they load. */
 export function foldLoads(code: Code, spreads: boolean): void {
   const { instructions } = code
-  const uses = countReads(code)
-  const makes = new Int32Array(code.registers.length)
-  for (const i of instructions) {
-    for (const r of i.writes) makes[r.id]!++
-  }
+  const uses = count(code, 'reads')
+  const makes = count(code, 'writes')
   /** By register: the last load that made it, where that was, and where it was last written. */
   const loads: (Load | undefined)[] = []
   const loadedAt = new Int32Array(code.registers.length)
@@ -121,7 +119,7 @@ export function foldLoads(code: Code, spreads: boolean): void {
         break
       }
     }
-    for (const r of i.writes) writtenAt[r.id] = at
+    for (let n = 0; n < i.writes.length; n++) writtenAt[i.writes[n]!.id] = at
     const load = loadOf(i)
     // Constants stay where they are: the allocator may keep them in registers.
     if (load === null || !(load.mem.base instanceof VReg)) continue
