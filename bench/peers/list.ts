@@ -23,8 +23,18 @@ const python =
       ...args,
       String(threads),
     ],
-    env: { TORCHINDUCTOR_CACHE_DIR: emptyFolder() },
+    env: { ...KEEPING_MEMORY, TORCHINDUCTOR_CACHE_DIR: emptyFolder() },
   })
+
+/**
+ * Large arrays come from memory that is kept, as tessera asks for itself: whether the C library gives each
+ * back to the system at once, to fault in fresh pages for the next, is else up to what happens to lie above it,
+ * and makes one and the same step of PyTorch up to five times as slow.
+ */
+const KEEPING_MEMORY = {
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 29),
+}
 
 /** A compiler that finds its work of yesterday in a cache would seem to be quick at it. */
 let cache: string | null = null
