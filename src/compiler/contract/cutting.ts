@@ -40,7 +40,11 @@ export interface Extent {
   readonly bytes: number
 }
 
-export function cut(e: Extent, tile: Tile, target: Target): Cutting {
+/**
+ * Cuts along `first` as long as chunks of two tiles are left. (Cutting columns repeats no packing of
+ * panels.)
+ */
+export function cut(e: Extent, tile: Tile, target: Target, first: 'rows' | 'columns'): Cutting {
   const perK = e.block * e.bytes
   // In the second-level cache, the rows' operand of a chunk may take a half, its panels a quarter.
   const atMost = (total: number, unit: number, cache: number): number => {
@@ -56,9 +60,15 @@ export function cut(e: Extent, tile: Tile, target: Target): Cutting {
   const missing = (): number =>
     wanted /
     (e.batch * e.parts * Math.ceil(e.rows / chunkRows) * Math.ceil(e.columns / chunkColumns))
-  // Cutting columns repeats no packing, so it comes first; two tiles a chunk are left at least.
-  chunkColumns = divide(chunkColumns, tile.lanes, missing())
-  if (missing() >= 2) chunkRows = divide(chunkRows, tile.rows, missing())
+  const cutColumns = (): void => {
+    chunkColumns = divide(chunkColumns, tile.lanes, missing())
+  }
+  const cutRows = (): void => {
+    chunkRows = divide(chunkRows, tile.rows, missing())
+  }
+  const [firstCut, secondCut] = first === 'columns' ? [cutColumns, cutRows] : [cutRows, cutColumns]
+  firstCut()
+  if (missing() >= 2) secondCut()
   const rowChunks = Math.ceil(e.rows / chunkRows)
   const columnChunks = Math.ceil(e.columns / chunkColumns)
   const alone = rowChunks * columnChunks > 1

@@ -80,9 +80,10 @@ function tiledProduct(
     parts,
     bytes: p.dtype === 'float64' ? 8 : 4,
   }
-  const c = cut(extent, tile, ctx.target)
   const lanes = shapeOf(p, 'right')
-  const source: PanelSource = !packLanes(p, lanes, extent.rows, tile)
+  const packs = packLanes(p, lanes, extent.rows, tile)
+  const c = cut(extent, tile, ctx.target, packs ? 'columns' : 'rows')
+  const source: PanelSource = !packs
     ? { from: 'operand' }
     : c.rowChunks === 1 || c.chunkRows >= PACK_IN_CHUNK_ROWS || p.right.free.length > 1
       ? { from: 'scratch' }
@@ -95,12 +96,12 @@ function tiledProduct(
     extent.bytes *
     extent.batch *
     (extent.rows * extent.depth + extent.columns * extent.depth + extent.rows * extent.columns)
-  const [part, batchChunk, columnChunk, rowChunk] = unflatten(k, ofVar(k.chunk), [
-    parts,
-    c.batchChunks,
-    c.columnChunks,
-    c.rowChunks,
-  ]) as [Affine, Affine, Affine, Affine]
+  // What is not packed is cut into rows: then a thread, which takes neighbouring chunks, has whole lines of
+  // the result, like one that goes through the result as it lies in memory.
+  const inner = packs ? [c.columnChunks, c.rowChunks] : [c.rowChunks, c.columnChunks]
+  const at = unflatten(k, ofVar(k.chunk), [parts, c.batchChunks, ...inner])
+  const [part, batchChunk] = at as [Affine, Affine]
+  const [columnChunk, rowChunk] = (packs ? at.slice(2) : [at[3], at[2]]) as [Affine, Affine]
   const rowSpan: Span = {
     total: c.rows,
     chunk: c.chunkRows,
