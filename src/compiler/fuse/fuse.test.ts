@@ -89,6 +89,22 @@ describe('several kernels', () => {
   })
 })
 
+it('a mean loss over rows and its gradient: what counts the rows comes first', () => {
+  const logits = b.dot([float(64, 8), float(96, 8)], {
+    leftBatch: [],
+    rightBatch: [],
+    leftContract: [1],
+    rightContract: [1],
+  })
+  const loss = crossEntropy(logits, parameter([64], 'int32'))
+  const [grad] = gradients([loss], [logits])
+  const groups = groupsOf(loss, grad as Node)
+  // The count, the product, its softmax and gradient in one pass over the rows, the loss.
+  expect(groups.map((g) => g.kind)).toEqual(['reduce', 'contract', 'reduce', 'reduce'])
+  const large = groups.flatMap((g) => [...g.stored]).filter((n) => n.shape.length === 2)
+  expect(large).toHaveLength(2)
+})
+
 describe('storage', () => {
   it('keeps only what later groups read', () => {
     const x = float(64, 128)

@@ -12,6 +12,7 @@ import type { Target } from '../kernel/ir.js'
 import { isView, stridesOfView } from '../lower/views.js'
 import { kindOf, needsMemory } from './classify.js'
 import { type Collected, collect, MOST_MEMBERS, type Placement } from './collect.js'
+import { earlyFirst } from './early.js'
 import { ALONE, Group, type GroupKind, type Level } from './group.js'
 import { baseOf, Notes } from './notes.js'
 import { recompute } from './recompute.js'
@@ -62,7 +63,7 @@ class Fuser implements Placement {
   }
 
   run(): void {
-    for (const node of this.nodes) {
+    for (const node of earlyFirst(this.nodes)) {
       const kind = kindOf(node)
       if (kind === 'free') this.notes.noteFree(node)
       else if (kind === 'view') this.notes.noteView(node)
