@@ -6,7 +6,7 @@ import type { MemoryType, Reg } from '../../../compiler/kernel/ir.js'
 import { laneDistances, scaled } from './indices.js'
 import { isWide } from './isa/isa.js'
 import { imm, type Mem, mem, r32, r64, type VectorBits, type VReg, view } from './machine/code.js'
-import { maskOf, type Of, type State } from './state.js'
+import { isWhole, maskOf, type Of, type State } from './state.js'
 
 type AccessStmt = Of<'load' | 'prefetch' | 'gather' | 'store' | 'scatter'>
 
@@ -112,9 +112,8 @@ function loadLanes(e: State, s: Of<'load'>, a: Access, part: number, bits: Vecto
   const size = BYTES[type]
   const base = pointerOf(e, a)
   if (a.varying.length > 0 || a.laneBytes !== size) {
-    if (a.laneBytes === 2 * size && a.varying.length === 0 && !maskOf(lanes, part)) {
-      if (loadPairs(e, s, a, part, bits)) return
-    }
+    const near = NEAR[a.laneBytes / size]
+    if (near && a.varying.length === 0 && near(e, s, a, part, bits)) return
     gatherLanes(e, s, a, part, bits, null, 1)
     return
   }
@@ -142,31 +141,87 @@ function loadLanes(e: State, s: Of<'load'>, a: Access, part: number, bits: Vecto
   }
 }
 
-/** Every other element of float32 or i32: two loads, the second ending with the last element asked for. */
+/** Loads of lanes that are near each other, by their distance; false where a gather has to do. */
+const NEAR: {
+  readonly [distance: number]: (
+    e: State,
+    s: Of<'load'>,
+    a: Access,
+    part: number,
+    bits: VectorBits,
+  ) => boolean
+} = { 2: loadPairs, [-1]: loadBackwards }
+
+/** How many lanes of a part are loaded if they can be permuted and counted now; else 0. */
+function countedLanes(e: State, s: Of<'load'>, part: number, bits: VectorBits): number {
+  if ((s.buffer.type !== 'f32' && s.buffer.type !== 'i32') || bits === 128) return 0
+  return isWhole(e.lanes, part) ? e.lanes.size : (e.lanes.mask!.prefix?.[part] ?? 0)
+}
+
+/** Loads the first `count` of a part's lanes from neighbours; the others become 0. */
+function loadFirst(e: State, from: Mem, count: number, type: MemoryType, bits: VectorBits): VReg {
+  const { code, isa, lanes } = e
+  const dst = code.vector()
+  if (count <= 0) {
+    code.v('vzero', bits, dst)
+  } else if (count >= lanes.size) {
+    code.v('vmovups', bits, dst, from)
+  } else {
+    const condition = isa.fresh('bool')
+    isa.conditionConstant(condition, count, lanes.size)
+    isa.loadMasked(dst, from, condition, type === 'f32' ? 'f32' : 'i32', bits)
+  }
+  return dst
+}
+
+/** Every other element: two loads, which end with the last element asked for. */
 function loadPairs(e: State, s: Of<'load'>, a: Access, part: number, bits: VectorBits): boolean {
   const { code, isa, registers, lanes } = e
-  if (s.buffer.type !== 'f32' && s.buffer.type !== 'i32') return false
-  if (bits === 128) return false
+  const { type } = s.buffer
+  const count = countedLanes(e, s, part, bits)
+  if (count === 0) return false
   const n = lanes.size
   const first = a.bytes + 8 * n * part
   const base = pointerOf(e, a)
+  // All lanes: the second load is one element early, so that it needs no mask to end with the last one.
+  const early = count === n ? 1 : 0
   registers.assign(s.dst, part, 0, lanes, (dst) => {
-    const [low, high] = [code.vector(), code.vector()]
-    code.v('vmovups', bits, low, mem(base, first))
-    // One element early, so that nothing past the last one is read.
-    code.v('vmovups', bits, high, mem(base, first + 4 * n - 4))
+    const low = loadFirst(e, mem(base, first), 2 * count - 1, type, bits)
+    const rest = mem(base, first + 4 * (n - early))
+    const high = loadFirst(e, rest, 2 * count - 1 + early - n, type, bits)
     if (isa.level === 'avx512') {
       const order = code.vector()
-      const table = Array.from({ length: n }, (_, l) => (l < n / 2 ? 2 * l : 2 * l + 1))
+      const table = Array.from({ length: n }, (_, l) => 2 * l + (l < n / 2 ? 0 : early))
       isa.loadTable(order, table, bits)
       code.v('vpermt2ps', bits, low, order, high)
       isa.copy(dst, low, bits)
       return
     }
     const t = code.vector()
-    // low has its elements at even places, high at odd ones.
-    code.v('vshufps', 256, t, low, high, 0xd8)
+    code.v('vshufps', 256, t, low, high, early === 1 ? 0xd8 : 0x88)
     code.v('vpermq', 256, dst, t, 0xd8)
+  })
+  return true
+}
+
+/** Neighbours in reverse: one load, which begins with the last lane's. */
+function loadBackwards(
+  e: State,
+  s: Of<'load'>,
+  a: Access,
+  part: number,
+  bits: VectorBits,
+): boolean {
+  const { code, isa, registers, lanes } = e
+  const count = countedLanes(e, s, part, bits)
+  if (count === 0) return false
+  const last = a.bytes - 4 * (lanes.size * part + count - 1)
+  registers.assign(s.dst, part, 0, lanes, (dst) => {
+    const forwards = loadFirst(e, mem(pointerOf(e, a), last), count, s.buffer.type, bits)
+    const order = code.vector()
+    const table = Array.from({ length: lanes.size }, (_, l) => Math.max(0, count - 1 - l))
+    isa.loadTable(order, table, bits)
+    code.v('vpermps', bits, dst, order, forwards)
   })
   return true
 }
