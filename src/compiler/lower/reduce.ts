@@ -43,6 +43,8 @@ const CHUNK = 16384
 /** Bytes of an element, about, where rows have to fit the cache. */
 const ROW_BYTES = 4
 const MOST_SCRATCH = 1 << 19
+/** Elements of a result up to which they are written out. */
+const WRITTEN_OUT = 9
 /** Registers of an accumulator whose lanes may be combined in any order: enough to hide latencies. */
 const CHAINS = 4
 
@@ -90,7 +92,7 @@ class ReduceKernel {
   /** For each axis, its index; loops over kept axes and over reduced ones. */
   private readonly index: Affine[] = []
   private readonly outer: Loop[] = []
-  private readonly inner: { loop: Loop; to: Bound }[] = []
+  private readonly inner: { axis: number; loop: Loop; to: Bound }[] = []
   private vector: { variable: IndexVar; count: Bound; lanes: number; most: number } | null = null
   private rows: Rows | null = null
   /** The block's number where the first reduced axis is cut. */
@@ -173,7 +175,7 @@ class ReduceKernel {
       this.index.push(plus(start, ofVar(variable)))
       const loop = { variable, size }
       if (i === at) this.vector = { variable, count, lanes: REDUCE_LANES, most: size }
-      else if (axis.reduced) this.inner.push({ loop, to: count })
+      else if (axis.reduced) this.inner.push({ axis: i, loop, to: count })
       else this.outer.push(loop)
     })
   }
@@ -345,9 +347,19 @@ class ReduceKernel {
     })
   }
 
+  /** Few elements a result, such as a pool's window: written out, and remembered from pass to pass. */
+  private get writtenOut(): boolean {
+    const { g, walk, dear, reduced } = this
+    return walk === 'columns' && dear.length === 0 && reduced <= WRITTEN_OUT && g.group.block === 0
+  }
+
   private overReduced(i: number, lanes: number, body: () => void): void {
     const next = this.inner[i]
-    if (next !== undefined) {
+    if (next !== undefined && this.writtenOut) {
+      for (let at = 0; at < next.loop.size; at++) {
+        this.placed(next.axis, affine(at), () => this.overReduced(i + 1, lanes, body))
+      }
+    } else if (next !== undefined) {
       const { loop, to } = next
       this.e.loop(loop.variable, ZERO, to, () => this.overReduced(i + 1, lanes, body))
     } else if (lanes > 0) {
