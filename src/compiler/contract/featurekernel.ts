@@ -2,7 +2,7 @@
 // tiles of positions. Sums stay [position][feature] until a unit is done, and are turned round then.
 
 import { affine, plus, times } from '../kernel/affine.js'
-import type { Affine, BufferDecl } from '../kernel/ir.js'
+import type { Affine, BufferDecl, Target } from '../kernel/ir.js'
 import {
   type KernelAssembly,
   type KernelCall,
@@ -11,16 +11,23 @@ import {
   REGISTER_TYPE,
 } from '../lower/assembly.js'
 import { type MergedAxes, mergeAxes, nest, unflatten } from './axes.js'
-import { type Block, forBlocks } from './blocks.js'
+import { type Block, blockLength, forBlocks } from './blocks.js'
 import { nativeLanes, roundUp, shapeOf } from './choose.js'
 import { probeWrite, swapProduct } from './factors.js'
 import type { FeatureTiling } from './featuretiles.js'
 import { microKernel } from './micro.js'
-import { type PackedPanel, packAhead, panelNumber } from './panels.js'
+import { fillPanels, type PackedPanel, packAhead, panelNumber } from './panels.js'
 import { asProduct, type Patches } from './patches.js'
 import { Parts, Sums } from './sums.js'
 import { forTiles, repeat, type Span, spanStart } from './tiles.js'
-import { cutWindows, openChunk, type Place, stagesInChunk, type UnitAt } from './windowcut.js'
+import {
+  cutWindows,
+  openChunk,
+  type Place,
+  stagesInChunk,
+  type UnitAt,
+  type WindowCutting,
+} from './windowcut.js'
 import { columnsOf, linesOf } from './windows.js'
 
 /** Kernels for a convolution cut as `tiling` says. */
@@ -30,17 +37,81 @@ export function tiledFeatures(
   ctx: LoweringContext,
 ): KernelCall[] {
   const calls: KernelCall[] = []
-  const p = swapProduct(asProduct(c))
-  const panel = packAhead(p, shapeOf(p, 'right'), tiling.lanes, ctx, calls)
   const cut = cutWindows(c, tiling.unit, tiling.lanes, ctx.target)
+  const kernel = usedOnce(c, tiling, cut, ctx.target)
+    ? new FreshKernel(c, tiling, ctx.target)
+    : new PackedKernel(c, tiling, ctx, calls)
   const staging = c.staging !== null && stagesInChunk(c, c.staging, tiling.unit, cut, ctx.target)
   if (!staging) c.staging?.ahead(ctx, calls)
   const partial = c.numerics.parts > 1 ? new Parts(asProduct(c), ctx) : null
   const { k, place } = openChunk(c, cut)
-  new FeatureEmitter(k, c, tiling, ctx, panel, partial, place, staging).emit()
+  new FeatureEmitter(k, c, tiling, ctx, kernel, partial, place, staging).emit()
   calls.push(k.call())
   if (partial !== null) calls.push(partial.combine())
   return calls
+}
+
+/** The kernel packed before the convolution, for all chunks. */
+class PackedKernel {
+  private readonly packed
+
+  constructor(c: Patches, { lanes }: FeatureTiling, ctx: LoweringContext, calls: KernelCall[]) {
+    const p = swapProduct(asProduct(c))
+    this.packed = packAhead(p, shapeOf(p, 'right'), lanes, ctx, calls)
+  }
+
+  enter(): void {}
+
+  panel(k: KernelAssembly, at: Place, block: Block, panel: Affine): PackedPanel {
+    return this.packed(k, at.group, block.number, panelNumber(at.features, panel))
+  }
+}
+
+/** The kernel packed block by block, in memory that caches hold, where nobody else wants the block. */
+class FreshKernel {
+  private readonly p
+  private readonly shape
+  private readonly length: number
+  private scratch: BufferDecl | null = null
+
+  constructor(
+    c: Patches,
+    private readonly tiling: FeatureTiling,
+    private readonly target: Target,
+  ) {
+    this.p = swapProduct(asProduct(c))
+    this.shape = shapeOf(this.p, 'right')
+    this.length = blockLength(c.numerics, c.contract)
+  }
+
+  enter(k: KernelAssembly, at: Place, block: Block): void {
+    const elements = at.features.chunk * this.length
+    this.scratch ??= k.scratch('panels', MEMORY_TYPE[this.p.dtype], elements)
+    const span: Span = { ...at.features, unit: this.tiling.lanes }
+    fillPanels(k, this.p, this.shape, this.target.mapLanes, [at.group], block, span, (panel) =>
+      this.panel(k, at, block, panel),
+    )
+  }
+
+  panel(_k: KernelAssembly, _at: Place, _block: Block, panel: Affine): PackedPanel {
+    return { buffer: this.scratch!, base: times(panel, this.length * this.tiling.lanes) }
+  }
+}
+
+/** Whether each block of the kernel is used by one unit of one chunk, and fits the cache with its sums. */
+function usedOnce(
+  c: Patches,
+  { unit }: FeatureTiling,
+  { features, images, lines, columns }: WindowCutting,
+  target: Target,
+): boolean {
+  const units = [
+    [images, unit.images],
+    [lines, unit.lines],
+    [columns, unit.columns],
+  ] as const
+  const bytes = 4 * features.chunk * blockLength(c.numerics, c.contract)
+  return units.every(([axis, size]) => axis.total <= size) && bytes <= target.cache.l2 / 2
 }
 
 /** Positions that make squares with the lanes, which are turned in registers. */
@@ -64,7 +135,7 @@ class FeatureEmitter {
     private readonly c: Patches,
     private readonly tiling: FeatureTiling,
     private readonly ctx: LoweringContext,
-    private readonly panel: ReturnType<typeof packAhead>,
+    private readonly kernel: PackedKernel | FreshKernel,
     private readonly partial: Parts | null,
     private readonly at: Place,
     staging: boolean,
@@ -107,8 +178,9 @@ class FeatureEmitter {
     const { k, c, at, sums } = this
     if (c.numerics.blocks > 1) sums.clear()
     forBlocks(k, c.contract, c.numerics, at.part, (block) => {
+      this.kernel.enter(k, at, block)
       forTiles(k, 'panel', at.features, (panel, feature, width) => {
-        const packed = this.panel(k, at.group, block.number, panelNumber(at.features, panel))
+        const packed = this.kernel.panel(k, at, block, panel)
         this.tiles(u, block, packed, feature, width)
       })
     })

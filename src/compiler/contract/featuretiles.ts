@@ -26,6 +26,8 @@ export interface FeatureTiling {
 
 /** Positions of a unit: many for each time its part of the kernel comes to the first-level cache. */
 const UNIT_POSITIONS = 256
+/** Units that a convolution of many images is cut into. */
+const FEW_UNITS = 4
 /** Cycles of packing one element of the kernel, and of turning one result round and handing it on. */
 const PACK_COST = 0.6
 const TURN_COST = 0.6
@@ -94,7 +96,9 @@ function unitOf(c: Patches, target: Target): Unit {
   // What is staged for a unit shares the second-level cache with the kernel.
   const staged = c.staging === null ? 0 : 4 * c.staging.elements
   const room = staged === 0 ? c.images : target.cache.l2 / 2 / staged
-  const most = Math.min(UNIT_POSITIONS / (lines * columns), room)
+  // A few units at least, for threads to share.
+  const share = c.numerics.parts > 1 ? c.images : Math.ceil(c.images / FEW_UNITS)
+  const most = Math.min(UNIT_POSITIONS / (lines * columns), room, share)
   return { images: divisor(c.images, most), lines, columns }
 }
 
