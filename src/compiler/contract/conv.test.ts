@@ -239,30 +239,26 @@ describe('conv', () => {
     check([3, 8, 6, 6], [20, 8, 4, 4], {}, transposed)
   })
 
-  test('features across the lanes', () => {
+  const same = { low: [1, 1], high: [1, 1] }
+  const transposed = { inputPerm: [1, 0, 2, 3], kernelPerm: [1, 0, 2, 3] }
+  const reversed = { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] }
+  type Case = [string, number[], number[], Partial<ConvAttrs>?, Views?]
+  const ACROSS: Case[] = [
+    ['tiles of parts of lines', [2, 2, 5, 17], [40, 2, 3, 3]],
+    ['tiles of several lines', [2, 3, 6, 6], [19, 3, 3, 3], same],
+    ['tiles of several images', [7, 2, 3, 3], [35, 2, 2, 2]],
+    ['several blocks', [1, 70, 3, 3], [17, 70, 3, 3], same],
+    ['strides', [2, 3, 9, 9], [33, 3, 3, 3], { strides: [2, 2] }],
+    ['groups of channels', [2, 4, 5, 5], [36, 2, 3, 3], { groups: 2, ...same }],
+    ['groups of the batch', [4, 2, 5, 5], [34, 2, 3, 3], { batchGroups: 2 }],
+    ['one axis', [1, 2, 275], [17, 2, 3]],
+    ['three axes', [1, 2, 3, 4, 5], [35, 2, 2, 3, 3]],
+    ['the gradient of the kernel', [3, 2, 9, 9], [35, 2, 9, 9], same, transposed],
+    ['… cut into parts', [1, 2, 34, 34], [16, 2, 34, 34], same, transposed],
+    ['the gradient of the input', [2, 3, 5, 5], [20, 3, 3, 3], { low: [2, 2] }, reversed],
+  ]
+  test.each(ACROSS)('features across the lanes: %s', (_, input, kernel, change, views) => {
     const wide = [target(12, 32, 16), target(6, 16, 8)]
-    const across = (...[input, kernel, change, views]: Parameters<typeof check>): void =>
-      check(input, kernel, change, views, wide, lowerAcross)
-    const same = { low: [1, 1], high: [1, 1] }
-    // Tiles of parts of lines, of several lines, of several images; all with something left over.
-    across([2, 3, 9, 17], [40, 3, 3, 3])
-    across([2, 3, 9, 9], [19, 3, 3, 3], same)
-    across([6, 3, 6, 6], [17, 3, 3, 3])
-    across([7, 3, 4, 4], [37, 3, 3, 3], same)
-    across([5, 3, 3, 3], [35, 3, 2, 2])
-    // Several blocks; strides; groups; an axis or three.
-    across([2, 70, 4, 4], [18, 70, 3, 3], same)
-    across([2, 3, 11, 11], [33, 3, 3, 3], { strides: [2, 2] })
-    across([2, 4, 6, 6], [36, 2, 3, 3], { groups: 2, ...same })
-    across([4, 2, 5, 5], [34, 2, 3, 3], { batchGroups: 2 })
-    across([1, 3, 275], [18, 3, 5])
-    across([2, 2, 4, 5, 5], [35, 2, 2, 3, 3])
-    // Gradients of the kernel, the last cut into parts, and of the input.
-    const transposed = { inputPerm: [1, 0, 2, 3], kernelPerm: [1, 0, 2, 3] }
-    across([3, 4, 11, 11], [35, 4, 9, 9], {}, transposed)
-    across([5, 8, 9, 9], [20, 8, 9, 9], same, transposed)
-    across([1, 5, 38, 38], [16, 5, 38, 38], same, transposed)
-    const reversed = { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] }
-    across([2, 3, 6, 6], [20, 3, 3, 3], { low: [2, 2], high: [2, 2] }, reversed)
+    check(input, kernel, change, views, wide, lowerAcross)
   })
 })
