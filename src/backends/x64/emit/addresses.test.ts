@@ -93,6 +93,29 @@ describe.skipIf(LEVELS.length === 0)('addresses', () => {
     }
   })
 
+  test.each(KINDS)('a pool spread over its windows, of %s', (type) => {
+    // Width of a line, size of a window, lines: lanes that want near neighbours, and far ones.
+    for (const [width, size, lines] of [
+      [26, 2, 4],
+      [15, 3, 6],
+      [8, 2, 2],
+      [64, 4, 4],
+      [60, 30, 30],
+    ] as const) {
+      const [n, positions] = [width * lines, (width / size) * (lines / size)]
+      copy(`pool ${width} ${size}`, type, [positions, 2 * n], (k, x, y) => {
+        k.vector('i', n, 16, (i) => {
+          const line = k.divmod(i, width * size)
+          const column = k.divmod(ofVar(k.divmod(i, size).quotient), width / size)
+          const at = plus(times(ofVar(line.quotient), width / size), ofVar(column.remainder))
+          k.store(y, i, k.load(x, at))
+          const tap = ofVar(k.divmod(i, size).remainder)
+          if (type !== 'u8') k.store(y, plus(i, n), k.index(type, plus(times(tap, 3), 1)))
+        })
+      })
+    }
+  })
+
   test.each(KINDS)('gathers and scatters of %s', (type) => {
     for (const shape of SHAPES) {
       for (const scale of [1, 3]) {

@@ -6,6 +6,7 @@ import type { Affine, Bound, RegType } from '../../../compiler/kernel/ir.js'
 import { affinesOf } from '../../../compiler/kernel/walk.js'
 import { imm, mem, r64, type VReg, view } from './machine/code.js'
 import type { Of, State } from './state.js'
+import { summedTable, tableLanes } from './tables.js'
 
 const fits = (n: number): boolean => (n | 0) === n
 
@@ -63,6 +64,7 @@ export function affineInto(e: State, dst: VReg, a: Affine, plus = 0): void {
   let constant = a.constant + plus
   let started = false
   for (const { variable, coefficient } of a.terms) {
+    if (e.tables.values.has(variable.id)) continue
     const home = e.variables.get(variable.id)
     if (!home) throw new Error(`index ${variable.name} is used before it is set`)
     if (home.kind === 'constant') constant += coefficient * home.value
@@ -135,7 +137,9 @@ export function laneValues(e: State, a: Affine, part: number): VReg {
   if (coefficient !== 0) add(steps(e, 0, coefficient))
   for (const t of a.terms) {
     const home = e.variables.get(t.variable.id)
-    if (home?.kind === 'lanes') add(scaled(e, home.regs[part]!, t.coefficient))
+    const table = e.tables.values.get(t.variable.id)
+    if (table) add(scaled(e, tableLanes(e, table, part), t.coefficient))
+    else if (home?.kind === 'lanes') add(scaled(e, home.regs[part]!, t.coefficient))
   }
   return sum
 }
@@ -169,14 +173,23 @@ export function laneDistances(
   if (Math.abs(step) * lanes.size * (part + 1) >= 2 ** 31) {
     throw new Error('lanes too far apart for 32-bit indices')
   }
+  const bits = isa.width('i32', lanes.size)
   let sum = steps(e, step * lanes.size * part, step)
+  const add = (x: VReg): void => {
+    const next = code.vector()
+    code.v('vpaddd', bits, next, sum, x)
+    sum = next
+  }
+  const known = summedTable(e, varying, unit)
+  if (known) {
+    add(tableLanes(e, known, part))
+    return sum
+  }
   for (const t of varying) {
     const home = e.variables.get(t.variable.id)
-    if (home?.kind !== 'lanes') continue
-    const next = code.vector()
-    const term = scaled(e, home.regs[part]!, t.bytes / unit)
-    code.v('vpaddd', isa.width('i32', lanes.size), next, sum, term)
-    sum = next
+    const table = e.tables.values.get(t.variable.id)
+    const value = table ? tableLanes(e, table, part) : home?.kind === 'lanes' && home.regs[part]
+    if (value) add(scaled(e, value, t.bytes / unit))
   }
   return sum
 }

@@ -17,6 +17,7 @@ import { finishFunction, type MachineFunction } from './machine/function.js'
 import { constantsOf, Registers } from './registers.js'
 import { SCALAR, type State } from './state.js'
 import { emitBody } from './statements.js'
+import { NO_TABLES } from './tables.js'
 
 export type { CpuLevel } from './isa/isa.js'
 
@@ -71,6 +72,7 @@ export function compileKernel(source: Kernel, cpu: CpuLevel): MachineFunction {
     bases: new Map(),
     fault: argument(ARGUMENTS.fault),
     lanes: SCALAR,
+    tables: NO_TABLES,
     emitBody: (body) => emitBody(state, body),
   }
   for (const [buffer, offset] of scratchLayout(kernel).offsets) {

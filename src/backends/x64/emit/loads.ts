@@ -7,6 +7,7 @@ import { laneDistances, scaled } from './indices.js'
 import { isWide } from './isa/isa.js'
 import { imm, type Mem, mem, r32, r64, type VectorBits, type VReg, view } from './machine/code.js'
 import { isWhole, maskOf, type Of, type State } from './state.js'
+import { loadByTable } from './tables.js'
 
 type AccessStmt = Of<'load' | 'prefetch' | 'gather' | 'store' | 'scatter'>
 
@@ -112,6 +113,7 @@ function loadLanes(e: State, s: Of<'load'>, a: Access, part: number, bits: Vecto
   const size = BYTES[type]
   const base = pointerOf(e, a)
   if (a.varying.length > 0 || a.laneBytes !== size) {
+    if (a.varying.length > 0 && loadByTable(e, s, a, base, part, bits)) return
     const near = NEAR[a.laneBytes / size]
     if (near && a.varying.length === 0 && near(e, s, a, part, bits)) return
     gatherLanes(e, s, a, part, bits, null, 1)

@@ -19,6 +19,7 @@ import {
 } from './indices.js'
 import { imm, r32, type VReg } from './machine/code.js'
 import { type Lanes, type Mask, type Of, partSize, SCALAR, type State, scoped } from './state.js'
+import { NO_TABLES, tablesOf } from './tables.js'
 
 const JUMP_UNLESS = { lt: 'jge', ge: 'jl', eq: 'jne' } as const
 
@@ -131,6 +132,7 @@ export function emitVector(e: State, s: Of<'vector'>): void {
   const known = knownBound(e, s.count)
   if (known !== null) round.constant(known)
   else round.dynamic()
+  e.tables = NO_TABLES
   e.lanes = SCALAR
   e.registers.closeVector()
 }
@@ -161,6 +163,7 @@ class Round {
     if (count <= 0) return
     const { e, size } = this
     const { code, isa } = e
+    e.tables = tablesOf(this.s, count, this.step)
     for (const p of this.pointers) setPointer(e, p, true)
     const full = Math.floor(count / this.step)
     const rest = count % this.step

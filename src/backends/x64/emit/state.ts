@@ -7,6 +7,7 @@ import type { Varying } from '../../../compiler/kernel/varying.js'
 import type { Isa } from './isa/isa.js'
 import type { Code, VReg } from './machine/code.js'
 import type { Registers } from './registers.js'
+import type { Tables } from './tables.js'
 
 /** Which lanes of each part take part: as conditions, or as the number of leading lanes. */
 export interface Mask {
@@ -63,6 +64,8 @@ export interface State {
   /** Address of the fault word. */
   readonly fault: VReg
   lanes: Lanes
+  /** What is known of quotients in the vector loop at work, and how often it goes round. */
+  tables: Tables
   /** Emits a list of statements: what structures do with what is inside them. */
   readonly emitBody: (body: readonly Stmt[]) => void
 }

@@ -111,6 +111,7 @@ function isShared(e: State, s: Stmt): boolean {
 }
 
 function emitDivide(e: State, s: Of<'divide' | 'modulo'>, part: number): void {
+  if (e.tables.values.has(s.variable.id)) return
   if (differsByLane(e, s.value)) divideLanes(e, s, part)
   else divideGeneral(e, s)
 }
