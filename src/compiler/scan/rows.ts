@@ -19,12 +19,15 @@ export interface Split {
   isSplit(i: number): boolean
 }
 
-/** Rows of a chunk, if their number divides so: enough to fill the registers of a product. */
-const ROWS = 8
+/** Rows of a chunk: more fill no more registers of a product, fewer are not worth a thread. */
+const MOST_ROWS = 16
+const LEAST_ROWS = 4
 
-/** The largest number of rows up to `ROWS` that divides the batch; a few are worth no chunk. */
+/** The largest fitting number of rows that divides the batch into several chunks; else all of it. */
 function rowsOf(batch: number): number {
-  for (let rows = ROWS; rows >= ROWS / 2; rows--) if (batch % rows === 0) return rows
+  for (let rows = Math.min(MOST_ROWS, batch >> 1); rows >= LEAST_ROWS; rows--) {
+    if (batch % rows === 0) return rows
+  }
   return batch
 }
 
