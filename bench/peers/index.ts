@@ -1,4 +1,4 @@
-// `npm run bench:peers -- [--rounds N] [--seconds S] [--peers torch,jax,…] [--threads N] [--backend B]
+// `npm run bench:peers -- [--rounds N] [--seconds S] [--peers torch,jax,…] [--threads N] [--backend B] [--keep-memory]
 // [--json | --markdown | --into PAGE] [--targets] [--from FILE] [workload …]`: tessera beside the other
 // frameworks that are installed (TESSERA_PYTHON names the Python that has them), in alternating rounds.
 //
@@ -30,6 +30,7 @@ const { values, positionals } = parseArgs({
     into: { type: 'string' },
     targets: { type: 'boolean', default: false },
     from: { type: 'string' },
+    'keep-memory': { type: 'boolean', default: false },
     serve: { type: 'boolean', default: false },
   },
 })
@@ -51,7 +52,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 async function start(names: readonly string[], threads: number): Promise<Peer[]> {
   const peers: Peer[] = []
   for (const name of names) {
-    const command = (PEERS[name] as (typeof PEERS)[string])({ threads, device: values.backend })
+    const settings = { threads, device: values.backend, keepMemory: values['keep-memory'] }
+    const command = (PEERS[name] as (typeof PEERS)[string])(settings)
     try {
       peers.push(await Peer.start(name, command))
     } catch (error) {

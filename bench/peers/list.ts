@@ -10,11 +10,13 @@ export interface Settings {
   readonly threads: number
   /** tessera's device; empty for the one it takes by itself. */
   readonly device: string
+  /** Whether the peers' C library keeps large arrays' memory, which it does not by itself. */
+  readonly keepMemory: boolean
 }
 
 const python =
   (script: string, ...args: string[]) =>
-  ({ threads }: Settings): Command => ({
+  ({ threads, keepMemory }: Settings): Command => ({
     file: process.env.TESSERA_PYTHON ?? 'python3',
     args: [
       '-W',
@@ -23,13 +25,12 @@ const python =
       ...args,
       String(threads),
     ],
-    env: { ...KEEPING_MEMORY, TORCHINDUCTOR_CACHE_DIR: emptyFolder() },
+    env: { ...(keepMemory ? KEEPING_MEMORY : {}), TORCHINDUCTOR_CACHE_DIR: emptyFolder() },
   })
 
 /**
- * Large arrays come from memory that is kept, as tessera asks for itself: whether the C library gives each
- * back to the system at once, to fault in fresh pages for the next, is else up to what happens to lie above it,
- * and makes one and the same step of PyTorch up to five times as slow.
+ * Large arrays come from memory that is kept. As it comes, the C library gives most of them back to the system
+ * at once, and fresh pages have to be faulted in for the next: some steps of PyTorch take twice as long for it.
  */
 const KEEPING_MEMORY = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
