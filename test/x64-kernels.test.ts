@@ -3,8 +3,6 @@
 
 import { describe, expect, it } from 'vitest'
 import { detectCpu } from '../src/backends/x64/cpu.js'
-import { check } from '../src/backends/x64/emit/check.js'
-import { levelsHere } from '../src/backends/x64/emit/harness.js'
 import { targetFor } from '../src/backends/x64/target.js'
 import { isFloat } from '../src/base/dtype.js'
 import { compileProgram } from '../src/compiler/compile.js'
@@ -18,9 +16,8 @@ import type { Node } from '../src/ir/node.js'
 import type { NDArray, Op, Sample } from '../src/ir/op.js'
 import { expandComposites, gradients } from '../src/transforms/grad.js'
 import { parametersOf } from './support/compiled.js'
+import { check, LEVELS } from './support/kernels/x64.js'
 import { instantiate, sampleName, TABLE } from './support/samples.js'
-
-const LEVELS = levelsHere()
 
 /** The same plan, with each kernel checked before it is interpreted. */
 function checked(plan: Plan): Plan {

@@ -1,17 +1,16 @@
 // Kernels that want more registers than there are, and those that must not.
 
 import { describe, expect, test } from 'vitest'
+import { sample } from '../../../../test/support/kernels/values.js'
+import { check, LEVELS } from '../../../../test/support/kernels/x64.js'
 import { lowerDot } from '../../../compiler/contract/dot.js'
 import { values, Workspace } from '../../../compiler/contract/fixtures.js'
 import { type affine, ofVar, plus, times } from '../../../compiler/kernel/affine.js'
 import { KernelBuilder } from '../../../compiler/kernel/builder.js'
 import type { Kernel, Reg } from '../../../compiler/kernel/ir.js'
-import { check, sample } from './check.js'
-import { levelsHere } from './harness.js'
 import { type CpuLevel, compileKernel } from './kernel.js'
 import { type Instruction, VReg } from './machine/code.js'
 
-const LEVELS = levelsHere()
 const CPUS: readonly CpuLevel[] = ['avx2', 'avx512']
 
 const onStack = (i: Instruction): boolean =>

@@ -1,8 +1,8 @@
-// For tests: kernels that do one thing to every element, in every way a loop can be written.
+// Kernels that do one thing to every element, in every way a loop can be written.
 
-import { affine, ofVar, plus } from '../../../compiler/kernel/affine.js'
-import { KernelBuilder } from '../../../compiler/kernel/builder.js'
-import type { Memory } from '../../../compiler/kernel/interpret.js'
+import { affine, ofVar, plus } from '../../../src/compiler/kernel/affine.js'
+import { KernelBuilder } from '../../../src/compiler/kernel/builder.js'
+import type { Memory } from '../../../src/compiler/kernel/interpret.js'
 import type {
   Affine,
   Bound,
@@ -10,8 +10,8 @@ import type {
   MemoryType,
   Reg,
   RegType,
-} from '../../../compiler/kernel/ir.js'
-import { sample } from './check.js'
+} from '../../../src/compiler/kernel/ir.js'
+import { sample } from './values.js'
 
 export const memoryOf = (t: RegType): MemoryType => (t === 'bool' ? 'u8' : t)
 export const asReg = (k: KernelBuilder, t: RegType, r: Reg): Reg =>
