@@ -2,13 +2,14 @@
 // measures what the processor can do at best.
 
 import { Helpers } from '../../src/backends/wasm/emit/helpers.js'
-import { emitKernel, scratchLayout } from '../../src/backends/wasm/emit/kernel.js'
+import { emitKernel, scratchOf } from '../../src/backends/wasm/emit/kernel.js'
 import { ModuleBuilder } from '../../src/backends/wasm/encode/module.js'
 import { detectEngine } from '../../src/backends/wasm/engine.js'
 import { HEAP, MOST_PAGES, PAGE, SLACK } from '../../src/backends/wasm/memory/layout.js'
 import { Workspace } from '../../src/compiler/contract/fixtures.js'
-import { MEMORY_ARRAY, MEMORY_BYTES, type Memory } from '../../src/compiler/kernel/interpret.js'
+import { MEMORY_ARRAY, type Memory } from '../../src/compiler/kernel/interpret.js'
 import type { Target } from '../../src/compiler/kernel/ir.js'
+import { BYTES } from '../../src/compiler/kernel/ir.js'
 import {
   type BufferRef,
   KernelAssembly,
@@ -46,7 +47,7 @@ export function compile(w: Workspace, calls: readonly KernelCall[]): Program {
   let scratchBytes = 0
   for (const [i, { kernel }] of calls.entries()) {
     module.export(`kernel${i}`, module.add(emitKernel(kernel, helpers, features)))
-    scratchBytes = Math.max(scratchBytes, scratchLayout(kernel).bytes)
+    scratchBytes = Math.max(scratchBytes, scratchOf(kernel).bytes)
   }
   const bytes = module.finish()
   const addresses = new Map<number, number>()
@@ -55,7 +56,7 @@ export function compile(w: Workspace, calls: readonly KernelCall[]): Program {
     if (addresses.has(ref.id)) continue
     addresses.set(ref.id, top)
     // Not a power of two apart, as an arena's offsets would not be either.
-    top = ((top + ref.length * MEMORY_BYTES[ref.type] + 63) & ~63) + 192
+    top = ((top + ref.length * BYTES[ref.type] + 63) & ~63) + 192
   }
   const scratch = (top + 4095) & ~4095
   const initial = Math.ceil((scratch + scratchBytes + SLACK) / PAGE)

@@ -7,10 +7,10 @@
 
 import { Storage } from '../../src/backends/storage.js'
 import { X64Device } from '../../src/backends/x64/device.js'
-import { scratchBytes } from '../../src/compiler/compile.js'
 import { lowerConv } from '../../src/compiler/contract/conv.js'
 import { values, Workspace } from '../../src/compiler/contract/fixtures.js'
 import { type ConvSpec, convSizes, product } from '../../src/compiler/contract/spec.js'
+import { scratchLayout } from '../../src/compiler/kernel/scratch.js'
 import {
   type BufferRef,
   KernelAssembly,
@@ -39,7 +39,7 @@ function program(w: Workspace, calls: readonly KernelCall[], out: BufferRef): Pr
   const refs = new Map(calls.flatMap((c) => c.args).map((a) => [a.id, a]))
   const inputs = [...refs.values()].filter((r) => r !== out && !w.temporaries.includes(r))
   const plan = planOf(calls, inputs, [out])
-  const most = Math.max(...calls.map((c) => scratchBytes(c.kernel)))
+  const most = Math.max(...calls.map((c) => scratchLayout(c.kernel).bytes))
   const ports = (list: readonly BufferRef[]) =>
     list.map((r) => ({ dtype: 'float32' as const, length: r.length }))
   const executable = device.buildPlan(

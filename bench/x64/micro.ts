@@ -3,14 +3,15 @@
 
 import { chooseLevel, detectCpu } from '../../src/backends/x64/cpu.js'
 import { loadKernel } from '../../src/backends/x64/emit/harness.js'
-import { compileKernel, scratchLayout } from '../../src/backends/x64/emit/kernel.js'
+import { compileKernel } from '../../src/backends/x64/emit/kernel.js'
 import { Pages, viewOf } from '../../src/backends/x64/native/pages.js'
 import { targetFor } from '../../src/backends/x64/target.js'
 import { lowerDot } from '../../src/compiler/contract/dot.js'
 import { values, Workspace } from '../../src/compiler/contract/fixtures.js'
 import { KernelBuilder } from '../../src/compiler/kernel/builder.js'
-import { MEMORY_BYTES } from '../../src/compiler/kernel/interpret.js'
 import type { Kernel } from '../../src/compiler/kernel/ir.js'
+import { BYTES } from '../../src/compiler/kernel/ir.js'
+import { scratchLayout } from '../../src/compiler/kernel/scratch.js'
 
 const option = (name: string): string | undefined =>
   process.argv.find((a) => a.startsWith(`--${name}=`))?.slice(name.length + 3)
@@ -128,7 +129,7 @@ function map(name: string, n: number, body: (k: KernelBuilder, x: number) => voi
   body(k, n)
   const kernel = k.finish()
   const buffers = kernel.buffers.map((b) => ({
-    bytes: b.length * MEMORY_BYTES[b.type],
+    bytes: b.length * BYTES[b.type],
     fill: values(b.length, b.id + 1),
   }))
   const args = kernel.buffers.map((b) => b.id)

@@ -6,8 +6,9 @@
 // and of command number `show` all statements.
 
 import { manualSeed, setDevice, setNumThreads } from 'tessera'
+import type { Ports } from '../../src/backends/ports.js'
 import { X64Device } from '../../src/backends/x64/device.js'
-import type { Ports, X64Executable } from '../../src/backends/x64/executable.js'
+import type { X64Executable } from '../../src/backends/x64/executable.js'
 import type { Command, Plan } from '../../src/compiler/kernel/ir.js'
 import { formatKernel } from '../../src/compiler/kernel/print.js'
 import { WORKLOADS } from '../workloads/index.js'

@@ -4,9 +4,9 @@ import type { Node } from '../ir/node.js'
 import type { Program } from '../ir/program.js'
 import { expandComposites, isExpanded } from '../transforms/expand.js'
 import { type FuseOptions, fuse } from './fuse/fuse.js'
-import { MEMORY_BYTES } from './kernel/interpret.js'
-import type { Command, Fault, Kernel, Plan, PlanBuffer, Target } from './kernel/ir.js'
+import type { Command, Fault, Plan, PlanBuffer, Target } from './kernel/ir.js'
 import { sharing } from './kernel/same.js'
+import { scratchLayout } from './kernel/scratch.js'
 import type { BufferRef } from './lower/assembly.js'
 import { Buffers } from './lower/buffers.js'
 import { homeOf, lowerGroups } from './lower/lower.js'
@@ -112,19 +112,5 @@ class PlanBuilder {
   }
 }
 
-const SCRATCH_ALIGNMENT = 64
-
-/** Scratch a command's kernel reserves, each buffer on a cache line. */
-function scratchOf(c: Command): number {
-  if (c.op !== 'kernel') return 0
-  return scratchBytes(c.kernel)
-}
-
-export function scratchBytes(kernel: Kernel): number {
-  let bytes = 0
-  for (const b of kernel.buffers) {
-    if (b.space !== 'scratch') continue
-    bytes += Math.ceil((b.length * MEMORY_BYTES[b.type]) / SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT
-  }
-  return bytes
-}
+/** Scratch memory a command's kernel needs. */
+const scratchOf = (c: Command): number => (c.op === 'kernel' ? scratchLayout(c.kernel).bytes : 0)

@@ -1,7 +1,7 @@
 // Plans memory: temporaries that are never alive in the same round may lie in the same place.
 
 import { mayShare } from './inplace.js'
-import { MEMORY_BYTES } from './kernel/interpret.js'
+import { BYTES } from './kernel/ir.js'
 import type { BufferRef } from './lower/assembly.js'
 import type { Step } from './lower/lower.js'
 import { readsOf, type Scheduled, writesOf } from './schedule.js'
@@ -10,7 +10,7 @@ import { readsOf, type Scheduled, writesOf } from './schedule.js'
 const ALIGNMENT = 64
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
 
-export const bytesOf = (ref: BufferRef): number => ref.length * MEMORY_BYTES[ref.type]
+export const bytesOf = (ref: BufferRef): number => ref.length * BYTES[ref.type]
 
 export interface MemoryPlan {
   /** Offset in the arena of each temporary, by buffer id. */

@@ -3,17 +3,16 @@
 import { debug } from '../../base/debug.js'
 import { DeviceError } from '../../base/errors.js'
 import { environment } from '../../base/node.js'
-import { sizeOf, staticShape } from '../../base/shape.js'
 import { compileProgram } from '../../compiler/compile.js'
 import type { Plan } from '../../compiler/kernel/ir.js'
 import { formatKernels } from '../../compiler/kernel/print.js'
-import type { TensorType } from '../../ir/node.js'
 import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
+import { type Ports, portsOf } from '../ports.js'
 import type { Storage } from '../storage.js'
 import { unoptimized } from '../unoptimized.js'
 import { detectEngine, type Engine } from './engine.js'
-import { type Host, type LoadedModule, type Ports, WasmExecutable } from './executable.js'
+import { type Host, type LoadedModule, WasmExecutable } from './executable.js'
 import { FAULT_WORD, MOST_THREADS } from './memory/layout.js'
 import { LinearMemory } from './memory/linear.js'
 import { Residency } from './memory/residency.js'
@@ -21,15 +20,6 @@ import { mayBlock, processors } from './node.js'
 import { emitPlan, type PlanModule } from './plan-module.js'
 import { wasmTarget } from './target.js'
 import { Pool, type SegmentFunction } from './threads/pool.js'
-
-const portsOf = ({ inputs, outputs }: Program): Ports => ({
-  inputs: inputs.map(portOf),
-  outputs: outputs.map(portOf),
-})
-const portOf = ({ shape, dtype }: TensorType) => ({
-  dtype,
-  length: sizeOf(staticShape('build', shape)),
-})
 
 /** Whether WebAssembly code of the kind needed runs here, and with what. */
 export function wasmAvailable(): DeviceInfo {

@@ -1,26 +1,17 @@
 // A plan in linear memory: its module, its table of addresses, and one call of `run` after another.
 
 import { DTYPES, type DType, type TypedArray } from '../../base/dtype.js'
-import { ArithmeticError, ClosedError, IndexError } from '../../base/errors.js'
+import { ClosedError } from '../../base/errors.js'
 import type { HostCall, Plan } from '../../compiler/kernel/ir.js'
 import type { Executable } from '../device.js'
+import { raise } from '../fault.js'
+import type { Port, Ports } from '../ports.js'
 import { listener, type Stretch, type Work, workOf } from '../profile.js'
 import { Storage } from '../storage.js'
 import { FAULT_WORD } from './memory/layout.js'
 import type { Residency } from './memory/residency.js'
 import type { PlanModule } from './plan-module.js'
 import type { SegmentFunction } from './threads/pool.js'
-
-/** Element type and number of an input or output. */
-export interface Port {
-  readonly dtype: DType
-  readonly length: number
-}
-
-export interface Ports {
-  readonly inputs: readonly Port[]
-  readonly outputs: readonly Port[]
-}
 
 /** What the device does for the plans it runs. */
 export interface Host {
@@ -224,11 +215,7 @@ export class WasmExecutable implements Executable {
 
   private checkFault(): void {
     const code = this.host.residency.linear.i32[FAULT_WORD >>> 2]!
-    if (code === 0) return
-    const fault = this.plan.faults[code - 1]
-    if (!fault) throw new ArithmeticError('plan', 'a known fault', `code ${code}`)
-    const Kind = fault.kind === 'index' ? IndexError : ArithmeticError
-    throw new Kind(fault.op, fault.expected, fault.received).located(fault.site)
+    if (code !== 0) raise(this.plan, code)
   }
 
   dispose(): void {

@@ -3,7 +3,7 @@
 
 import type { Command, Kernel, Plan } from '../../compiler/kernel/ir.js'
 import { Helpers } from './emit/helpers.js'
-import { emitKernel, scratchLayout } from './emit/kernel.js'
+import { emitKernel, scratchOf } from './emit/kernel.js'
 import type { Features } from './emit/state.js'
 import { FunctionBody } from './encode/function.js'
 import { ModuleBuilder } from './encode/module.js'
@@ -112,7 +112,7 @@ export function emitPlan(plan: Plan, features: Features): PlanModule {
     if (index === undefined) {
       index = module.add(emitKernel(kernel, helpers, features))
       kernels.set(kernel, index)
-      scratchBytes = Math.max(scratchBytes, scratchLayout(kernel).bytes)
+      scratchBytes = Math.max(scratchBytes, scratchOf(kernel).bytes)
     }
     return index
   }

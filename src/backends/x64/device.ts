@@ -2,17 +2,16 @@
 
 import { debug } from '../../base/debug.js'
 import { DeviceError, TesseraError } from '../../base/errors.js'
-import { sizeOf, staticShape } from '../../base/shape.js'
 import { compileProgram } from '../../compiler/compile.js'
 import type { Plan } from '../../compiler/kernel/ir.js'
 import { formatKernels } from '../../compiler/kernel/print.js'
-import type { TensorType } from '../../ir/node.js'
 import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
+import { type Ports, portsOf } from '../ports.js'
 import type { Limits } from '../profile.js'
 import { unoptimized } from '../unoptimized.js'
 import { type Cpu, detectCpu, type Level } from './cpu.js'
-import { type Host, type Lease, type Ports, X64Executable } from './executable.js'
+import { type Host, type Lease, X64Executable } from './executable.js'
 import { measureLimits } from './limits.js'
 import { Arrays } from './native/arrays.js'
 import { Code, codeBytes } from './native/code.js'
@@ -59,15 +58,6 @@ function instructionSet(cpu: Cpu, level: Level): string {
   const more = [cpu.vnni ? 'VNNI' : '', cpu.bf16 ? 'BF16' : ''].filter((s) => s !== '')
   return ['AVX-512', ...more].join(', ')
 }
-
-const portsOf = ({ inputs, outputs }: Program): Ports => ({
-  inputs: inputs.map(portOf),
-  outputs: outputs.map(portOf),
-})
-const portOf = ({ shape, dtype }: TensorType) => ({
-  dtype,
-  length: sizeOf(staticShape('build', shape)),
-})
 
 export class X64Device implements Device {
   readonly name = 'x64'

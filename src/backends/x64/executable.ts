@@ -1,9 +1,11 @@
 // A plan ready to run: its code, its run list, and how a run binds inputs and outputs to it.
 
 import { DTYPES, type DType, type TypedArray } from '../../base/dtype.js'
-import { ArithmeticError, ClosedError, DeviceError, IndexError } from '../../base/errors.js'
+import { ClosedError, DeviceError } from '../../base/errors.js'
 import type { HostCall, Plan } from '../../compiler/kernel/ir.js'
 import type { Device, Executable } from '../device.js'
+import { raise } from '../fault.js'
+import type { Port, Ports } from '../ports.js'
 import { listener } from '../profile.js'
 import { type Residence, Storage } from '../storage.js'
 import { type Arrays, addressOf } from './native/arrays.js'
@@ -13,17 +15,6 @@ import { Recorder } from './recorder.js'
 import { RunList } from './run-list.js'
 import type { Segment } from './segments.js'
 import type { Team } from './threads/team.js'
-
-/** Element type and number of an input or output. */
-export interface Port {
-  readonly dtype: DType
-  readonly length: number
-}
-
-export interface Ports {
-  readonly inputs: readonly Port[]
-  readonly outputs: readonly Port[]
-}
 
 /** Memory of a run. Addresses are 0 where nothing is needed. */
 export interface Lease {
@@ -177,7 +168,7 @@ export class X64Executable implements Executable {
       recorder?.begin(host.threads)
       for (let s = 0; s < segments.length; s++) {
         host.team.run(list.jobs[s]!)
-        if (list.faultCode !== 0) this.fail(list.faultCode)
+        if (list.faultCode !== 0) raise(this.plan, list.faultCode)
         const call = segments[s]!.host
         if (call === null) continue
         if (recorder === null) this.callHost(call.call)
@@ -278,13 +269,6 @@ export class X64Executable implements Executable {
       return new Kind(viewOf(this.list.addressOf(buffer), length * bytes), 0, length)
     }
     call.run(call.inputs.map(view), call.outputs.map(view))
-  }
-
-  private fail(code: number): never {
-    const fault = this.plan.faults[code - 1]
-    if (!fault) throw new ArithmeticError('plan', 'a known fault', `code ${code}`)
-    const Kind = fault.kind === 'index' ? IndexError : ArithmeticError
-    throw new Kind(fault.op, fault.expected, fault.received).located(fault.site)
   }
 
   dispose(): void {

@@ -2,6 +2,7 @@
 // where there is nothing to test.
 
 import type { Kernel, Plan } from '../../compiler/kernel/ir.js'
+import type { Ports } from '../ports.js'
 import {
   Assembler,
   dword,
@@ -21,7 +22,6 @@ import {
   xmm,
 } from './assembler/index.js'
 import { x64Available } from './device.js'
-import type { Ports } from './executable.js'
 import { libc, MAP, PROT } from './native/libc.js'
 import { PAGE, roundUp, viewOf } from './native/pages.js'
 import type { Emit } from './plan-code.js'

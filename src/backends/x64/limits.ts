@@ -4,9 +4,9 @@ import { ofVar, plus } from '../../compiler/kernel/affine.js'
 import { KernelBuilder } from '../../compiler/kernel/builder.js'
 import type { Kernel, Plan, PlanBuffer } from '../../compiler/kernel/ir.js'
 import type { Executable } from '../device.js'
+import type { Ports } from '../ports.js'
 import type { Limits } from '../profile.js'
 import { Storage } from '../storage.js'
-import type { Ports } from './executable.js'
 import type { X64Target } from './target.js'
 
 /** What is measured with: a device, by what is needed of it. */

@@ -2,10 +2,8 @@
 // constant at the end of each round of a loop, so inner loops contain no multiplications; accesses that
 // differ by a constant share one.
 
-import type { BufferDecl, IndexVar, Kernel, MemoryType, Stmt } from './ir.js'
+import { type BufferDecl, BYTES, type IndexVar, type Kernel, type Stmt } from './ir.js'
 import { bodiesOf, variableOf } from './walk.js'
-
-export const BYTES: Record<MemoryType, number> = { f32: 4, f64: 8, i32: 4, i64: 8, u8: 1 }
 
 /**
  * Accesses further apart than this do not share a pointer, so that a pointer is never further than this

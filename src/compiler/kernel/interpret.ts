@@ -25,14 +25,6 @@ export const MEMORY_ARRAY = {
   u8: Uint8Array,
 } as const satisfies { readonly [T in MemoryType]: unknown }
 
-export const MEMORY_BYTES: { readonly [T in MemoryType]: number } = {
-  f32: 4,
-  f64: 8,
-  i32: 4,
-  i64: 8,
-  u8: 1,
-}
-
 export interface InterpretOptions {
   /** Whether `fma` rounds once. Default true. */
   readonly fused?: boolean

@@ -14,6 +14,8 @@
 
 /** Element types in memory. */
 export type MemoryType = 'f32' | 'f64' | 'i32' | 'i64' | 'u8'
+/** Bytes of an element. */
+export const BYTES: Readonly<Record<MemoryType, number>> = { f32: 4, f64: 8, i32: 4, i64: 8, u8: 1 }
 /** Types of registers. `u8` widens to `i32` when loaded; `bool` is a mask a lane. */
 export type RegType = 'f32' | 'f64' | 'i32' | 'i64' | 'bool'
 

@@ -61,11 +61,15 @@ export function testAddresses({ check }: Subject): void {
           [8, 4],
           [9, 32],
         ] as const) {
-          for (const stride of [side, side + 3]) {
-            copy(`turn ${side} ${lanes} ${n}`, type, [side * n, stride * n + 1], (k, x, y) => {
+          for (const stride of [side, side + 3, -side, -1100]) {
+            const last = Math.abs(stride) * (n - 1)
+            const [first, span] = [stride < 0 ? last : 0, last + side]
+            copy(`turn ${side} ${lanes} ${n} ${stride}`, type, [side * n, span], (k, x, y) => {
               k.vector('i', n, lanes, (i) => {
                 const rows = Array.from({ length: side }, (_, r) => k.load(x, plus(i, r * n)))
-                for (const [r, row] of rows.entries()) k.store(y, plus(times(i, stride), r), row)
+                for (const [r, row] of rows.entries()) {
+                  k.store(y, plus(times(i, stride), first + r), row)
+                }
               })
             })
           }

@@ -1,7 +1,7 @@
 // Addresses of memory accesses, and the instructions for each element type.
 
-import { type Access, BYTES } from '../../../compiler/kernel/addresses.js'
-import type { MemoryType, Reg } from '../../../compiler/kernel/ir.js'
+import type { Access } from '../../../compiler/kernel/addresses.js'
+import { BYTES, type MemoryType, type Reg } from '../../../compiler/kernel/ir.js'
 import type { LaneMemoryOp, MemoryOp } from '../encode/opcodes.js'
 import { pushLaneDistances, scaleLanes } from './indices.js'
 import { isWhole, type Of, type State } from './state.js'

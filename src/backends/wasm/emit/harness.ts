@@ -5,7 +5,7 @@ import type { Kernel } from '../../../compiler/kernel/ir.js'
 import { ModuleBuilder } from '../encode/module.js'
 import { FAULT_WORD, HEAP, PAGE, SLACK } from '../memory/layout.js'
 import { Helpers } from './helpers.js'
-import { emitKernel, scratchLayout } from './kernel.js'
+import { emitKernel, scratchOf } from './kernel.js'
 
 export interface LoadedKernel {
   readonly memory: WebAssembly.Memory
@@ -36,7 +36,7 @@ export function loadKernel(kernel: Kernel, relaxed: boolean, bytesNeeded: number
 
 /** Runs all chunks on copies of `slots`, which then get the results. @returns the status word */
 export function runKernel(kernel: Kernel, slots: readonly Memory[], relaxed: boolean): number {
-  const size = slots.reduce((sum, s) => sum + s.byteLength + 128, 256) + scratchLayout(kernel).bytes
+  const size = slots.reduce((sum, s) => sum + s.byteLength + 128, 256) + scratchOf(kernel).bytes
   const { memory, run } = loadKernel(kernel, relaxed, HEAP + size + SLACK)
   const bytes = new Uint8Array(memory.buffer)
   // What lies around buffers must not matter, and must not be written.
@@ -50,7 +50,7 @@ export function runKernel(kernel: Kernel, slots: readonly Memory[], relaxed: boo
     return at
   }
   const addresses = slots.map((s) => reserve(s.byteLength))
-  const scratch = reserve(scratchLayout(kernel).bytes)
+  const scratch = reserve(scratchOf(kernel).bytes)
   const view = (s: Memory): Uint8Array => new Uint8Array(s.buffer, s.byteOffset, s.byteLength)
   for (const [i, s] of slots.entries()) bytes.set(view(s), addresses[i])
   for (let chunk = kernel.grid - 1; chunk >= 0; chunk--) run(chunk, scratch, ...addresses)

@@ -1,17 +1,19 @@
 // A kernel as one WebAssembly function: (chunk, scratch, slot bases …) → nothing.
 
-import { BYTES, planAddresses } from '../../../compiler/kernel/addresses.js'
+import { planAddresses } from '../../../compiler/kernel/addresses.js'
 import { hoistInvariants } from '../../../compiler/kernel/hoist.js'
 import type { BufferDecl, Kernel } from '../../../compiler/kernel/ir.js'
+import { constantsOf } from '../../../compiler/kernel/known.js'
 import { livenessOf } from '../../../compiler/kernel/liveness.js'
 import { Ranges } from '../../../compiler/kernel/ranges.js'
 import { expandScaling } from '../../../compiler/kernel/scaling.js'
+import { scratchLayout } from '../../../compiler/kernel/scratch.js'
 import { unrollLoops } from '../../../compiler/kernel/unroll.js'
 import { varyingOf } from '../../../compiler/kernel/varying.js'
 import { FunctionBody } from '../encode/function.js'
 import type { Helpers } from './helpers.js'
 import { setPointer } from './indices.js'
-import { constantsOf, Registers } from './registers.js'
+import { Registers } from './registers.js'
 import type { Features, State } from './state.js'
 import { emitBody } from './statements.js'
 
@@ -19,18 +21,8 @@ const CHUNK = 0
 const SCRATCH = 1
 const FIRST_SLOT = 2
 
-/** Bytes of scratch memory a kernel uses, each buffer on a cache line of its own. */
-export function scratchLayout(kernel: Kernel): { offsets: Map<BufferDecl, number>; bytes: number } {
-  const offsets = new Map<BufferDecl, number>()
-  let bytes = 0
-  for (const b of kernel.buffers) {
-    if (b.space !== 'scratch') continue
-    offsets.set(b, bytes)
-    // Vector loads may read past the end.
-    bytes += (b.length * BYTES[b.type] + 64 + 63) & ~63
-  }
-  return { offsets, bytes }
-}
+/** Vector loads may read past the end of a scratch buffer. */
+export const scratchOf = (kernel: Kernel) => scratchLayout(kernel, 64)
 
 export function emitKernel(source: Kernel, helpers: Helpers, features: Features): FunctionBody {
   const kernel = hoistInvariants(unrollLoops(expandScaling(source)))
@@ -59,7 +51,7 @@ export function emitKernel(source: Kernel, helpers: Helpers, features: Features)
     lanes: null,
     emitBody: (body) => emitBody(state, body),
   }
-  for (const [buffer, offset] of scratchLayout(kernel).offsets) {
+  for (const [buffer, offset] of scratchOf(kernel).offsets) {
     const local = f.local('i32')
     f.get(SCRATCH)
     f.addConstant(offset)

@@ -1,7 +1,7 @@
 // Loads: neighbours as one instruction, everything else lane by lane.
 
-import { type Access, BYTES } from '../../../compiler/kernel/addresses.js'
-import type { MemoryType, Reg } from '../../../compiler/kernel/ir.js'
+import type { Access } from '../../../compiler/kernel/addresses.js'
+import { BYTES, type MemoryType, type Reg } from '../../../compiler/kernel/ir.js'
 import { accessOf, addressesOf, INSTRUCTIONS, pushPointer, pushScalarElement } from './access.js'
 import { halvesOf, type Of, PART, type State } from './state.js'
 

@@ -1,13 +1,12 @@
 // Loops and guards: serial loops, vector loops with their tails, and branches.
 
 import type { Affine, Bound, Stmt } from '../../../compiler/kernel/ir.js'
+import { knownBound, knownValue } from '../../../compiler/kernel/known.js'
 import { difference } from '../../../compiler/kernel/ranges.js'
 import { boundParts, resultOf, walk } from '../../../compiler/kernel/walk.js'
 import {
   advancePointers,
   differsByLane,
-  knownBound,
-  knownValue,
   pushAffine,
   pushBound,
   pushLaneValues,
@@ -21,8 +20,8 @@ export function emitFor(e: State, s: Of<'for'>): void {
     throw new Error(`the bounds of loop ${s.variable.name} differ from lane to lane`)
   }
   const pointers = e.addresses.loops.get(s) ?? []
-  const from = knownValue(e, s.from)
-  const to = knownBound(e, s.to)
+  const from = knownValue(e.variables, s.from)
+  const to = knownBound(e.variables, s.to)
   if (from !== null && to !== null && to <= from) {
     skip(e, s)
     return
@@ -71,7 +70,7 @@ export function emitFor(e: State, s: Of<'for'>): void {
 /** A bound that is computed once: a constant, or a local. */
 function limitOf(e: State, b: Bound): { push(): void; release(): void } {
   const { f } = e
-  const known = knownBound(e, b)
+  const known = knownBound(e.variables, b)
   if (known !== null) return { push: () => f.i32(known), release: () => {} }
   const local = f.local('i32')
   pushBound(e, b)
@@ -121,7 +120,7 @@ export function emitVector(e: State, s: Of<'vector'>): void {
   })
   e.registers.openVector(s.body)
   const round = new Round(e, s, partsPerRound(s, accumulates))
-  const known = knownBound(e, s.count)
+  const known = knownBound(e.variables, s.count)
   if (known !== null) round.constant(known)
   else round.dynamic(accumulates)
   e.lanes = null

@@ -1,6 +1,6 @@
 // Which locals hold the kernel's registers: one for a scalar, one or two v128 for four lanes.
 
-import type { Kernel, Reg, RegType, Stmt } from '../../../compiler/kernel/ir.js'
+import type { Reg, RegType, Stmt } from '../../../compiler/kernel/ir.js'
 import type { Liveness } from '../../../compiler/kernel/liveness.js'
 import { operandsOf, resultOf, walk } from '../../../compiler/kernel/walk.js'
 import type { FunctionBody } from '../encode/function.js'
@@ -239,18 +239,4 @@ export function constantBytes(type: RegType, value: number | bigint): Uint8Array
     case 'bool':
       return new Uint8Array(16).fill(value ? 0xff : 0)
   }
-}
-
-/** Registers assigned once, by a literal. */
-export function constantsOf(kernel: Kernel): Map<number, number | bigint> {
-  const constants = new Map<number, number | bigint>()
-  const seen = new Set<number>()
-  walk(kernel.body, (s) => {
-    const dst = resultOf(s)
-    if (!dst) return
-    if (seen.has(dst.id) || dst.lanes > 0 || s.op !== 'const') constants.delete(dst.id)
-    else constants.set(dst.id, s.value)
-    seen.add(dst.id)
-  })
-  return constants
 }

@@ -1,49 +1,7 @@
-// Transposes: four stores in a row whose lanes are far apart, but which lie side by side, write the
-// transpose of a square of four registers. Turning the square in registers takes eight shuffles and four
-// stores, where its sixteen lanes would take sixteen. Packing for matrix products is made of these.
+// Stores of squares (see compiler/kernel/squares.ts): eight shuffles turn four registers.
 
-import type { Stmt } from '../../../compiler/kernel/ir.js'
-import type { Of, State } from './state.js'
-import { PART } from './state.js'
-
-type Store = Of<'store'>
-
-/** For each store of a square of a run without guards: the whole square. */
-export function findSquares(e: State, run: readonly Stmt[]): Map<Stmt, readonly Store[]> {
-  const squares = new Map<Stmt, readonly Store[]>()
-  if (e.lanes?.mask && e.lanes.mask.prefix === null) return squares
-  for (let i = 0; i + PART <= run.length; ) {
-    const four = run.slice(i, i + PART)
-    if (isSquare(e, four)) {
-      for (const s of four) squares.set(s, four)
-      i += PART
-    } else {
-      i++
-    }
-  }
-  return squares
-}
-
-function isSquare(e: State, four: readonly Stmt[]): four is readonly Store[] {
-  const [first] = four
-  if (first?.op !== 'store') return false
-  const a = e.addresses.accesses.get(first)
-  if (a === undefined || Math.abs(a.laneBytes) < 16 || a.laneBytes * PART * 4 > 1 << 16)
-    return false
-  return four.every((s, i) => {
-    if (s.op !== 'store' || s.when !== undefined) return false
-    const b = e.addresses.accesses.get(s)
-    return (
-      b !== undefined &&
-      (s.buffer.type === 'f32' || s.buffer.type === 'i32') &&
-      !e.registers.isUniform(s.from) &&
-      b.pointer === a.pointer &&
-      b.varying.length === 0 &&
-      b.laneBytes === a.laneBytes &&
-      b.bytes === a.bytes + 4 * i
-    )
-  })
-}
+import type { Store } from '../../../compiler/kernel/squares.js'
+import { PART, type State } from './state.js'
 
 /** Stores part `part` of a square: lane l of all four registers, side by side, for each l. */
 export function storeSquare(e: State, square: readonly Store[], part: number): void {

@@ -1,6 +1,7 @@
 // Emits lists of statements: one value at a time outside vector loops, part by part inside them.
 
 import type { Stmt } from '../../../compiler/kernel/ir.js'
+import { findSquares } from '../../../compiler/kernel/squares.js'
 import { operandsOf } from '../../../compiler/kernel/walk.js'
 import { FAULT_WORD } from '../memory/layout.js'
 import {
@@ -23,7 +24,7 @@ import {
 } from './loads.js'
 import { emitFor, emitVector, emitWhen } from './loops.js'
 import { constantScalar, convertScalar, setScalar } from './scalar.js'
-import { findSquares, storeSquare } from './squares.js'
+import { storeSquare } from './squares.js'
 import { halvesOf, isWhole, type Lanes, type Of, type State } from './state.js'
 import { storeLanes, storeScalar } from './stores.js'
 
@@ -133,7 +134,7 @@ export function emitBody(e: State, body: readonly Stmt[]): void {
  */
 function emitRun(e: State, run: readonly Stmt[]): void {
   const lanes = e.lanes as Lanes
-  const squares = findSquares(e, run)
+  const squares = squaresOf(e, run)
   const one = (s: Stmt, part: number): void => {
     const first = part === lanes.parts[0]
     const square = isWhole(lanes.mask, part) ? squares.get(s) : undefined
@@ -151,6 +152,12 @@ function emitRun(e: State, run: readonly Stmt[]): void {
   const shared = lanes.depth > 0 && run.some((s) => s.op === 'load' && isShared(e, s))
   if (shared) for (const s of run) for (const part of lanes.parts) one(s, part)
   else for (const part of lanes.parts) for (const s of run) one(s, part)
+}
+
+/** Stores that can be made together. Which lanes of a part take part has to be known. */
+function squaresOf(e: State, run: readonly Stmt[]): ReturnType<typeof findSquares> {
+  if (e.lanes?.mask && e.lanes.mask.prefix === null) return new Map()
+  return findSquares(run, e.addresses.accesses, (r) => e.registers.isUniform(r))
 }
 
 /** Whether a statement's result serves all lanes. */

@@ -2,12 +2,13 @@
 
 import type { Memory } from '../../../compiler/kernel/interpret.js'
 import type { Kernel } from '../../../compiler/kernel/ir.js'
+import { scratchLayout } from '../../../compiler/kernel/scratch.js'
 import { detectCpu } from '../cpu.js'
 import { Code, callable } from '../native/code.js'
 import { whyNoKoffi } from '../native/koffi.js'
 import { libc, MAP, PROT } from '../native/libc.js'
 import { PAGE, roundUp, viewOf } from '../native/pages.js'
-import { type CpuLevel, emitKernel, scratchLayout } from './kernel.js'
+import { type CpuLevel, emitKernel } from './kernel.js'
 
 /** The instruction sets whose code can be run here; none without a way to native code. */
 export function levelsHere(): CpuLevel[] {

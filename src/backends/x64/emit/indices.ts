@@ -3,6 +3,7 @@
 import type { Pointer, Term } from '../../../compiler/kernel/addresses.js'
 import { coefficientOf } from '../../../compiler/kernel/affine.js'
 import type { Affine, Bound, RegType } from '../../../compiler/kernel/ir.js'
+import { knownValue } from '../../../compiler/kernel/known.js'
 import { affinesOf } from '../../../compiler/kernel/walk.js'
 import { imm, mem, r64, type VReg, view } from './machine/code.js'
 import type { Of, State } from './state.js'
@@ -76,23 +77,6 @@ export function affineInto(e: State, dst: VReg, a: Affine, plus = 0): void {
   }
   if (started) addConstant(e, dst, constant)
   else code.g('mov', dst, constant)
-}
-
-/** The constant value of an affine whose variables are known, or null. */
-export function knownValue(e: State, a: Affine): number | null {
-  let sum = a.constant
-  for (const { variable, coefficient } of a.terms) {
-    const home = e.variables.get(variable.id)
-    if (home?.kind !== 'constant') return null
-    sum += coefficient * home.value
-  }
-  return sum
-}
-
-export function knownBound(e: State, b: Bound): number | null {
-  if (!('min' in b)) return knownValue(e, b)
-  const [x, y] = [knownValue(e, b.min[0]), knownValue(e, b.min[1])]
-  return x === null || y === null ? null : Math.min(x, y)
 }
 
 export function boundValue(e: State, b: Bound): VReg {
@@ -222,7 +206,7 @@ export function quotient(e: State, value: VReg, by: number): VReg {
 /** `divide` and `modulo` outside vector loops, or of a value that is the same for all lanes. */
 export function divideGeneral(e: State, s: Of<'divide' | 'modulo'>): void {
   const { code } = e
-  const known = knownValue(e, s.value)
+  const known = knownValue(e.variables, s.value)
   if (known !== null && known >= 0) {
     const value = s.op === 'divide' ? Math.floor(known / s.by) : known % s.by
     e.variables.set(s.variable.id, { kind: 'constant', value })

@@ -1,11 +1,13 @@
 // A kernel as one function of machine code, by the System V calling convention:
 // void kernel(i64 chunk, void* scratch, void** slots, i32* fault).
 
-import { BYTES, planAddresses } from '../../../compiler/kernel/addresses.js'
+import { planAddresses } from '../../../compiler/kernel/addresses.js'
 import { hoistInvariants } from '../../../compiler/kernel/hoist.js'
-import type { BufferDecl, Kernel } from '../../../compiler/kernel/ir.js'
+import type { Kernel } from '../../../compiler/kernel/ir.js'
+import { constantsOf } from '../../../compiler/kernel/known.js'
 import { Ranges } from '../../../compiler/kernel/ranges.js'
 import { expandScaling } from '../../../compiler/kernel/scaling.js'
+import { scratchLayout } from '../../../compiler/kernel/scratch.js'
 import { unrollLoops } from '../../../compiler/kernel/unroll.js'
 import { varyingOf } from '../../../compiler/kernel/varying.js'
 import { setPointer } from './indices.js'
@@ -14,7 +16,7 @@ import { Avx512 } from './isa/avx512.js'
 import type { CpuLevel } from './isa/isa.js'
 import { Code, mem, r64 } from './machine/code.js'
 import { finishFunction, type MachineFunction } from './machine/function.js'
-import { constantsOf, Registers } from './registers.js'
+import { Registers } from './registers.js'
 import { SCALAR, type State } from './state.js'
 import { emitBody } from './statements.js'
 import { NO_TABLES } from './tables.js'
@@ -25,18 +27,6 @@ const ISAS = { avx2: Avx2, avx512: Avx512 } as const
 
 /** Numbers of the registers the arguments come in: rdi, rsi, rdx, rcx. */
 const ARGUMENTS = { chunk: 7, scratch: 6, slots: 2, fault: 1 } as const
-
-/** Bytes of scratch memory a kernel uses, each buffer on a cache line of its own. */
-export function scratchLayout(kernel: Kernel): { offsets: Map<BufferDecl, number>; bytes: number } {
-  const offsets = new Map<BufferDecl, number>()
-  let bytes = 0
-  for (const b of kernel.buffers) {
-    if (b.space !== 'scratch') continue
-    offsets.set(b, bytes)
-    bytes += (b.length * BYTES[b.type] + 63) & ~63
-  }
-  return { offsets, bytes }
-}
 
 /** The bytes of a kernel's function: position-independent, constants behind the code. */
 export const emitKernel = (kernel: Kernel, cpu: CpuLevel): Uint8Array =>

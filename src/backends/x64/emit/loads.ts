@@ -1,8 +1,7 @@
 // Loads: neighbours as one instruction, one element for all lanes, gathers for everything else.
 
 import type { Access } from '../../../compiler/kernel/addresses.js'
-import { BYTES } from '../../../compiler/kernel/addresses.js'
-import type { MemoryType, Reg } from '../../../compiler/kernel/ir.js'
+import { BYTES, type MemoryType, type Reg } from '../../../compiler/kernel/ir.js'
 import { laneDistances, scaled } from './indices.js'
 import { isWide } from './isa/isa.js'
 import { imm, type Mem, mem, r32, r64, type VectorBits, type VReg, view } from './machine/code.js'

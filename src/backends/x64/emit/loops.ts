@@ -2,6 +2,7 @@
 
 import type { Pointer } from '../../../compiler/kernel/addresses.js'
 import type { Affine, Stmt } from '../../../compiler/kernel/ir.js'
+import { knownBound, knownValue } from '../../../compiler/kernel/known.js'
 import { difference } from '../../../compiler/kernel/ranges.js'
 import { boundParts, resultOf, walk } from '../../../compiler/kernel/walk.js'
 import {
@@ -11,8 +12,6 @@ import {
   affineValue,
   boundValue,
   differsByLane,
-  knownBound,
-  knownValue,
   laneValues,
   quotient,
   setPointer,
@@ -62,8 +61,8 @@ export function emitFor(e: State, s: Of<'for'>): void {
     throw new Error(`the bounds of loop ${s.variable.name} differ from lane to lane`)
   }
   const pointers = e.addresses.loops.get(s) ?? []
-  const from = knownValue(e, s.from)
-  const to = knownBound(e, s.to)
+  const from = knownValue(e.variables, s.from)
+  const to = knownBound(e.variables, s.to)
   if (from !== null && to !== null && to <= from) return
   e.lanes = { ...lanes, depth: lanes.depth + 1 }
   const setPointers = (): void => {
@@ -129,7 +128,7 @@ export function emitVector(e: State, s: Of<'vector'>): void {
   const size = partSize(s.lanes, e.isa.lanes)
   e.registers.openVector(s.body, size)
   const round = new Round(e, s, size, shapeOf(s, size, accumulates, whole), accumulates || whole)
-  const known = knownBound(e, s.count)
+  const known = knownBound(e.variables, s.count)
   if (known !== null) round.constant(known)
   else round.dynamic()
   e.tables = NO_TABLES

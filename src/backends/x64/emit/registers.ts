@@ -1,8 +1,8 @@
 // Which machine registers hold the kernel's registers: one for a scalar, one for a value all lanes share,
 // or one or two a part.
 
-import type { Kernel, Reg, RegType, Stmt } from '../../../compiler/kernel/ir.js'
-import { operandsOf, resultOf, walk } from '../../../compiler/kernel/walk.js'
+import type { Reg, RegType, Stmt } from '../../../compiler/kernel/ir.js'
+import { operandsOf, walk } from '../../../compiler/kernel/walk.js'
 import type { Isa } from './isa/isa.js'
 import type { VReg } from './machine/code.js'
 import { isWhole, type Lanes, type Mask, partSize } from './state.js'
@@ -137,18 +137,4 @@ export class Registers {
   closeVector(): void {
     this.splats = new Map()
   }
-}
-
-/** Registers assigned once, by a literal. */
-export function constantsOf(kernel: Kernel): Map<number, number | bigint> {
-  const constants = new Map<number, number | bigint>()
-  const seen = new Set<number>()
-  walk(kernel.body, (s) => {
-    const dst = resultOf(s)
-    if (!dst) return
-    if (seen.has(dst.id) || dst.lanes > 0 || s.op !== 'const') constants.delete(dst.id)
-    else constants.set(dst.id, s.value)
-    seen.add(dst.id)
-  })
-  return constants
 }

@@ -1,50 +1,9 @@
-// Transposes: four stores in a row whose lanes are far apart, but which lie side by side, write the
-// transpose of four registers. Turning them takes eight shuffles and one store of 16 bytes a lane, where
-// single elements would take four a lane. Packing for matrix products is made of these.
+// Stores of squares (see compiler/kernel/squares.ts): eight shuffles turn four registers.
 
-import type { Stmt } from '../../../compiler/kernel/ir.js'
+import { SIDE, type Store } from '../../../compiler/kernel/squares.js'
 import { accessOf, pointerOf } from './loads.js'
 import { imm, mem, type VReg, view } from './machine/code.js'
-import { isWhole, type Of, type State } from './state.js'
-
-type Store = Of<'store'>
-const SIDE = 4
-
-/** For each store of a square of a run: the whole square. */
-export function findSquares(e: State, run: readonly Stmt[]): Map<Stmt, readonly Store[]> {
-  const squares = new Map<Stmt, readonly Store[]>()
-  const { lanes } = e
-  if (lanes.size === 1 || (lanes.mask && lanes.mask.prefix === null)) return squares
-  for (let i = 0; i + SIDE <= run.length; ) {
-    const four = run.slice(i, i + SIDE)
-    if (isSquare(e, four)) {
-      for (const s of four) squares.set(s, four)
-      i += SIDE
-    } else {
-      i++
-    }
-  }
-  return squares
-}
-
-function isSquare(e: State, four: readonly Stmt[]): four is readonly Store[] {
-  const [first] = four
-  if (first?.op !== 'store') return false
-  const a = accessOf(e, first)
-  if (Math.abs(a.laneBytes) < 16 || !a.near) return false
-  return four.every((s, i) => {
-    if (s.op !== 'store' || s.when !== undefined) return false
-    const b = accessOf(e, s)
-    return (
-      (s.buffer.type === 'f32' || s.buffer.type === 'i32') &&
-      !e.registers.isUniform(s.from) &&
-      b.pointer === a.pointer &&
-      b.varying.length === 0 &&
-      b.laneBytes === a.laneBytes &&
-      b.bytes === a.bytes + 4 * i
-    )
-  })
-}
+import { isWhole, type State } from './state.js'
 
 /** Stores a part of a square: lane l of all four registers, side by side, for each l that takes part. */
 export function storeSquare(e: State, square: readonly Store[], part: number): void {

@@ -4,6 +4,7 @@
 // instructions, so that it has the same bits.
 
 import type { Stmt } from '../../../compiler/kernel/ir.js'
+import { findSquares } from '../../../compiler/kernel/squares.js'
 import { operandsOf } from '../../../compiler/kernel/walk.js'
 import { emitCombine, emitConvert } from './convert.js'
 import {
@@ -17,7 +18,7 @@ import { emitSet } from './lanewise.js'
 import { emitGather, emitLoad, emitPrefetch } from './loads.js'
 import { emitFor, emitVector, emitWhen } from './loops.js'
 import { imm, mem, r32 } from './machine/code.js'
-import { findSquares, storeSquare } from './squares.js'
+import { storeSquare } from './squares.js'
 import { maskOf, type Of, type State } from './state.js'
 import { emitStore } from './stores.js'
 
@@ -85,7 +86,7 @@ export function emitBody(e: State, body: readonly Stmt[]): void {
  */
 function emitRun(e: State, run: readonly Stmt[]): void {
   const { lanes } = e
-  const squares = findSquares(e, run)
+  const squares = squaresOf(e, run)
   const one = (s: Stmt, part: number): void => {
     const first = part === lanes.parts[0]
     const square = squares.get(s)
@@ -100,6 +101,13 @@ function emitRun(e: State, run: readonly Stmt[]): void {
   const shared = lanes.depth > 0 && run.some((s) => s.op === 'load' && isShared(e, s))
   if (shared || lanes.inTurns) for (const s of run) for (const part of lanes.parts) one(s, part)
   else for (const part of lanes.parts) for (const s of run) one(s, part)
+}
+
+/** Stores that can be made together. Which lanes of a part take part has to be known. */
+function squaresOf(e: State, run: readonly Stmt[]): ReturnType<typeof findSquares> {
+  const { lanes, registers } = e
+  if (lanes.size === 1 || (lanes.mask && lanes.mask.prefix === null)) return new Map()
+  return findSquares(run, e.addresses.accesses, (r) => registers.isUniform(r))
 }
 
 /** Whether a statement's result serves all lanes. */

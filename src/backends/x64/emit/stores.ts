@@ -1,8 +1,8 @@
 // Stores: neighbours as one instruction, everything else lane by lane. Masked lanes are never written, not
 // even with what was there: another thread may be writing it.
 
-import { type Access, BYTES } from '../../../compiler/kernel/addresses.js'
-import type { MemoryType, Reg } from '../../../compiler/kernel/ir.js'
+import type { Access } from '../../../compiler/kernel/addresses.js'
+import { BYTES, type MemoryType, type Reg } from '../../../compiler/kernel/ir.js'
 import { Avx512 } from './isa/avx512.js'
 import { isWide } from './isa/isa.js'
 import { laneLoop } from './lane-loop.js'
