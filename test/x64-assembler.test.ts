@@ -97,7 +97,7 @@ function jumpProgram(seed: number): Known {
     // Distances near 128 decide between short and near; chains of them decide about each other.
     const filler = random(3) === 0 ? 110 + random(30) : random(60)
     text.push(`.fill ${filler}, 1, 0xcc`)
-    a.db(...new Array<number>(filler).fill(0xcc))
+    a.db(new Array<number>(filler).fill(0xcc))
   }
   return { text: text.join('\n'), bytes: Buffer.from(a.finish()).toString('hex') }
 }

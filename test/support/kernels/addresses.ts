@@ -120,6 +120,20 @@ export function testAddresses({ check }: Subject): void {
       }
     })
 
+    test('many long tables of quotients', () => {
+      const [n, divisors] = [4096, [3, 5, 6, 7, 9, 10, 11, 12, 13, 14]]
+      copy('tables', 'f32', [n, n], (k, x, y) => {
+        k.vector('i', n, 16, (i) => {
+          const values = divisors.map((by) => k.load(x, ofVar(k.divmod(i, by).quotient)))
+          k.store(
+            y,
+            i,
+            values.reduce((a, b) => k.set('add', a, b)),
+          )
+        })
+      })
+    })
+
     test.each(KINDS)('gathers and scatters of %s', (type) => {
       for (const shape of SHAPES) {
         for (const scale of [1, 3]) {

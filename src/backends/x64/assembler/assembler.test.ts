@@ -15,7 +15,7 @@ describe('jumps', () => {
     const a = new Assembler()
     const end = a.label()
     a.jmp(end)
-    a.db(...filled(distance))
+    a.db(filled(distance))
     a.bind(end)
     expect(hex(a)).toBe(expected + 'cc'.repeat(distance))
   })
@@ -26,7 +26,7 @@ describe('jumps', () => {
   ])('backward over %i bytes', (distance, expected) => {
     const a = new Assembler()
     const start = a.bind(a.label())
-    a.db(...filled(distance))
+    a.db(filled(distance))
     a.jne(start)
     expect(hex(a)).toBe('cc'.repeat(distance) + expected)
   })
@@ -36,9 +36,9 @@ describe('jumps', () => {
     const [near, far] = [a.label(), a.label()]
     a.je(near) // 126 bytes and the jump within: 128, or 132 once that is long
     a.jmp(far)
-    a.db(...filled(124))
+    a.db(filled(124))
     a.bind(near)
-    a.db(...filled(10))
+    a.db(filled(10))
     a.bind(far)
     const code = a.finish()
     expect([...code.subarray(0, 7)]).toEqual([0x0f, 0x84, 129, 0, 0, 0, 0xe9])
@@ -60,9 +60,9 @@ describe('jumps', () => {
     for (let gap = 0; gap < 140; gap++) {
       const a = new Assembler()
       const [loop, end] = [a.label(), a.label()]
-      a.db(...filled(gap % 13))
+      a.db(filled(gap % 13))
       a.jmp(end)
-      a.db(...filled(gap))
+      a.db(filled(gap))
       a.align(64)
       a.bind(loop)
       a.jmp(loop)
@@ -88,11 +88,8 @@ describe('labels and data', () => {
     a.cmp(mem({ label: data, size: 4 }), 1)
     a.lea(rax, mem({ label: data, disp: 4 }))
     a.bind(data)
-    a.dd(-2)
-    a.dq(1n << 63n, 5)
-    expect(hex(a)).toBe(
-      '833d0700000001' + '488d0504000000' + 'feffffff' + '0000000000000080' + '0500000000000000',
-    )
+    a.db([254, 255, 255, 255, 7])
+    expect(hex(a)).toBe('833d0700000001' + '488d0504000000' + 'feffffff' + '07')
   })
 
   test('constants are kept once, aligned, the most aligned first', () => {
@@ -137,7 +134,7 @@ describe('labels and data', () => {
     a.ret()
     expect(a.finish()).toBe(a.finish())
     expect(() => a.ret()).toThrow(ValueError)
-    expect(() => a.db(1)).toThrow(ValueError)
+    expect(() => a.db([1])).toThrow(ValueError)
     expect(() => a.float32(1)).toThrow(ValueError)
   })
 })

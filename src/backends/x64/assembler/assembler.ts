@@ -72,23 +72,9 @@ class Core {
   }
 
   /** Bytes as data. */
-  db(...values: readonly number[]): void {
-    this.data('db', values, 1)
-  }
-
-  /** Integers of 32 bits as data. */
-  dd(...values: readonly number[]): void {
-    this.data('dd', values, 4)
-  }
-
-  /** Integers of 64 bits as data. */
-  dq(...values: readonly (number | bigint)[]): void {
-    this.data('dq', values, 8)
-  }
-
-  private data(where: string, values: readonly (number | bigint)[], bytes: number): void {
-    this.checkOpen(where)
-    for (const value of values) this.code.integer(value, bytes)
+  db(bytes: ArrayLike<number>): void {
+    this.checkOpen('db')
+    this.code.bytes(bytes)
   }
 
   /**
@@ -112,11 +98,6 @@ class Core {
   /** A float32 in the constant pool. */
   float32(value: number): Label {
     return this.constant(Float32Array.of(value))
-  }
-
-  /** A float64 in the constant pool. */
-  float64(value: number): Label {
-    return this.constant(Float64Array.of(value))
   }
 
   /** An integer of 32 bits in the constant pool. */

@@ -9,7 +9,7 @@
 //   x y z k      xmm, ymm, zmm, opmask
 //   r            a general register of the operand size: 16, 32 and 64 bits, one form each
 //   r8 … r64     a general register of that width
-//   al cl eax rax acc  that register alone (acc: ax, eax or rax, of the operand size)
+//   al cl ax eax rax acc  that register alone (acc: ax, eax or rax, of the operand size)
 //   /m           or memory of the same size;  m32 or memory of 32 bits;  mem  memory of any size
 //   m32[v]       elements of 32 bits at the addresses in a vector register (gathers, scatters)
 //   /b32         or one element of 32 bits, broadcast
@@ -96,7 +96,7 @@ export interface Form {
   readonly zeroes: boolean
   readonly rounds: boolean
   readonly suppresses: boolean
-  /** Jumps: opcode bytes of the short form (empty when there is none) and of the near one. */
+  /** Jumps: the opcode of the short form (-1 where there is none), and the bytes of the near one's. */
   readonly short: number
   readonly near: readonly number[]
 }
@@ -126,6 +126,7 @@ function vectorOf(choice: Choice, shrink: number): { accept: number; bytes: numb
 const FIXED: Readonly<Record<string, readonly [number, number]>> = {
   al: [CLASS.r8, 0],
   cl: [CLASS.r8, 1],
+  ax: [CLASS.r16, 0],
   eax: [CLASS.r32, 0],
   rax: [CLASS.r64, 0],
 }

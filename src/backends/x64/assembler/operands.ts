@@ -53,6 +53,7 @@ interface Simple {
   r8: Gp8
   al: Gp8
   cl: Gp8
+  ax: Gp16
   eax: Gp32
   rax: Gp64
   r16: Gp16

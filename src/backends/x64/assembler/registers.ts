@@ -100,26 +100,15 @@ export const eax = gp32(0)
 export const ecx = gp32(1)
 export const edx = gp32(2)
 export const ebx = gp32(3)
-export const esp = gp32(4)
-export const ebp = gp32(5)
 export const esi = gp32(6)
 export const edi = gp32(7)
 export const al = gp8(0)
 export const cl = gp8(1)
-export const dl = gp8(2)
 export const bl = gp8(3)
 
-/** The low 32 bits of a general register; writing them clears the upper half. */
-export const low32 = (r: Gp | Gp8): Gp32 => gp32(r.number)
 /** The low 16 bits of a general register. */
 export const low16 = (r: Gp | Gp8): Gp16 => gp16(r.number)
 /** The low 8 bits of a general register. */
 export const low8 = (r: Gp | Gp8): Gp8 => gp8(r.number)
 /** The whole of a general register. */
 export const whole = (r: Gp | Gp8): Gp64 => gp64(r.number)
-/** The low 128 bits of a vector register. */
-export const asXmm = (v: Vector): Xmm => xmm(v.number)
-/** The low 256 bits of a vector register. */
-export const asYmm = (v: Vector): Ymm => ymm(v.number)
-/** All 512 bits of a vector register. */
-export const asZmm = (v: Vector): Zmm => zmm(v.number)

@@ -363,10 +363,12 @@ function remainderOneByOne(call: Call): void {
     code.emit(`fld${size}`, [a])
     code.bind(again)
     code.emit('fprem', [])
-    code.emit('fnstsw', [], { writes: [ax] })
+    code.emit('fnstsw', [view(ax, 16)])
     code.emit('test', [view(ax, 32), imm(0x400)])
     code.jump('jne', again)
+    // The divisor is below, and has to go as well.
+    code.emit('fxch', [])
     code.emit(`fstp${size}`, [to])
-    code.emit('fpop', [])
+    code.emit(`fstp${size}`, [to])
   })
 }

@@ -7,6 +7,7 @@ import { GENERAL } from './general.js'
 import { INTEGER } from './integer.js'
 import { MASK } from './mask.js'
 import { PERMUTE } from './permute.js'
+import { X87 } from './x87.js'
 
 export const TABLE = {
   ...GENERAL,
@@ -16,6 +17,7 @@ export const TABLE = {
   ...INTEGER,
   ...PERMUTE,
   ...MASK,
+  ...X87,
 } as const
 
 export { FLOAT_PREDICATES, INTEGER_PREDICATES } from './compare.js'

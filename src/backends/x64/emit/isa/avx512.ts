@@ -1,12 +1,12 @@
 // AVX-512 (F, BW, DQ and VL): conditions are mask registers, and almost every instruction takes one.
 
 import type { RegType } from '../../../../compiler/kernel/ir.js'
+import { INTEGER_PREDICATES } from '../../assembler/index.js'
 import { type Mem, mem, r32, type VectorBits, type VReg, view } from '../machine/code.js'
 import {
   type Comparison,
   FLOAT_PREDICATE,
   FLOAT_SUFFIX,
-  INTEGER_PREDICATE,
   Isa,
   isFloat,
   isWide,
@@ -32,7 +32,7 @@ export class Avx512 extends Isa {
     bits: VectorBits,
   ): void {
     if (isFloat(type)) this.c.v(`vcmp${SUFFIX[type]}`, bits, dst, a, b, FLOAT_PREDICATE[cmp])
-    else this.c.v(`vpcmp${SUFFIX[type]}`, bits, dst, a, b, INTEGER_PREDICATE[cmp as Comparison])
+    else this.c.v(`vpcmp${SUFFIX[type]}`, bits, dst, a, b, INTEGER_PREDICATES[cmp as Comparison])
   }
 
   conditionOf(dst: VReg, halves: readonly VReg[]): void {

@@ -6,6 +6,7 @@
 // A condition has one register a part: a mask register on AVX-512, 32-bit lanes of ones or zeros on AVX2.
 
 import type { MemoryType, RegType } from '../../../../compiler/kernel/ir.js'
+import { FLOAT_PREDICATES } from '../../assembler/index.js'
 import { type Code, type Mem, mem, type VectorBits, type VReg, view } from '../machine/code.js'
 
 export type CpuLevel = 'avx2' | 'avx512'
@@ -18,9 +19,16 @@ export const isWide = (t: RegType | MemoryType): boolean => t === 'f64' || t ===
 export const SUFFIX = { f32: 'ps', f64: 'pd', i32: 'd', i64: 'q' } as const
 export const FLOAT_SUFFIX = { f32: 'ps', f64: 'pd', i32: 'ps', i64: 'pd' } as const
 
-/** Predicates of vcmpps and of vpcmpd. */
-export const FLOAT_PREDICATE = { eq: 0, ne: 4, lt: 17, le: 18, unordered: 3, ordered: 7, ge: 29 }
-export const INTEGER_PREDICATE = { eq: 0, ne: 4, lt: 1, le: 2 }
+/** Predicates of vcmpps and of vpcmpd; quiet ones, as no comparison is to raise an exception. */
+export const FLOAT_PREDICATE = {
+  eq: FLOAT_PREDICATES.eq,
+  ne: FLOAT_PREDICATES.neq,
+  lt: FLOAT_PREDICATES.lt_oq,
+  le: FLOAT_PREDICATES.le_oq,
+  ge: FLOAT_PREDICATES.ge_oq,
+  ordered: FLOAT_PREDICATES.ord,
+  unordered: FLOAT_PREDICATES.unord,
+} as const
 
 /** Constants in memory order, `bytes` of them. */
 export function repeated(type: Numeric, value: number | bigint, bytes: number): Uint8Array {

@@ -24,7 +24,7 @@ export class VReg {
 export interface View {
   readonly kind: 'view'
   readonly reg: VReg
-  readonly bits: 8 | 32 | 64 | 128 | 256 | 512
+  readonly bits: 8 | 16 | 32 | 64 | 128 | 256 | 512
 }
 
 /** What stands in the constant pool behind the code, or in the stack frame, from an offset. */
@@ -155,9 +155,9 @@ interface Extra extends Implied {
 /** Machine code under construction. */
 export class Code {
   instructions: Instruction[] = []
-  /** Constants behind the code. */
-  private readonly pool: number[] = []
-  private readonly pooled = new Map<string, Place>()
+  /** Constants behind the code, by what they are, and how far they reach. */
+  private readonly pool = new Map<string, { readonly bytes: Uint8Array; readonly place: Place }>()
+  private poolEnd = 0
   /** Bytes of the stack frame handed out so far. */
   frameBytes = 0
   private nextLabel = 0
@@ -230,17 +230,19 @@ export class Code {
   /** A constant behind the code, aligned to its size; equal ones share a place. */
   constant(bytes: Uint8Array): Place {
     const key = bytes.join()
-    const known = this.pooled.get(key)
-    if (known) return known
-    while (this.pool.length % Math.min(64, bytes.length) !== 0) this.pool.push(0)
-    const place: Place = { area: 'pool', offset: this.pool.length }
-    this.pool.push(...bytes)
-    this.pooled.set(key, place)
+    const known = this.pool.get(key)
+    if (known) return known.place
+    const align = Math.min(64, bytes.length)
+    const place: Place = { area: 'pool', offset: Math.ceil(this.poolEnd / align) * align }
+    this.pool.set(key, { bytes, place })
+    this.poolEnd = place.offset + bytes.length
     return place
   }
 
   poolBytes(): Uint8Array {
-    return Uint8Array.from(this.pool)
+    const out = new Uint8Array(this.poolEnd)
+    for (const { bytes, place } of this.pool.values()) out.set(bytes, place.offset)
+    return out
   }
 }
 

@@ -8,12 +8,14 @@ import {
   type Label,
   type Mem,
   type Operand,
+  type RegClass,
   type View,
   VReg,
 } from './code.js'
 import type { Operation } from './operations.js'
 
-const { Assembler, gp8, gp32, gp64, instructionOf, k, Memory, rax, rsp, xmm, ymm, zmm } = assembler
+const { Assembler, gp8, gp16, gp32, gp64, instructionOf, k, Memory, rax, rsp, xmm, ymm, zmm } =
+  assembler
 
 /** Registers a function leaves as it found them: rbx, rbp, r12 to r15. */
 const PRESERVED = [3, 5, 12, 13, 14, 15]
@@ -28,27 +30,10 @@ interface Direct {
 /** What has no counterpart in the assembler. */
 type Special = (e: Encoder, operands: readonly Operand[]) => void
 
-/** An instruction of the x87, which has none in the assembler: opcode and ModRM's digit of memory forms. */
-const x87 =
-  (opcode: number, digit: number): Special =>
-  (e, [at]) =>
-    e.x87(opcode, digit, at as Mem)
-const plain =
-  (...bytes: number[]): Special =>
-  (e) =>
-    e.a.db(...bytes)
-
 const SPECIAL: Readonly<Record<string, Special>> = {
   label: (e, [at]) => void e.a.bind(e.label((at as Label).id)),
   align: (e) => e.a.align(32),
   vzero: (e, [to]) => e.zero(to as View),
-  fld32: x87(0xd9, 0),
-  fld64: x87(0xdd, 0),
-  fstp32: x87(0xd9, 3),
-  fstp64: x87(0xdd, 3),
-  fprem: plain(0xd9, 0xf8),
-  fnstsw: plain(0xdf, 0xe0),
-  fpop: plain(0xdd, 0xd8),
 }
 
 /** Names that differ from the assembler's: forms the machine IR tells apart. */
@@ -56,6 +41,24 @@ const NAMES: Readonly<Record<string, readonly [name: string, size: number]>> = {
   imul2: ['imul', 0],
   movzx8: ['movzx', 1],
   mov32: ['mov', 4],
+  fld32: ['fld', 4],
+  fld64: ['fld', 8],
+  fstp32: ['fstp', 4],
+  fstp64: ['fstp', 8],
+}
+
+/** A class of registers, and how many bits of one are meant. */
+const REGISTERS = {
+  gp: { 8: gp8, 16: gp16, 32: gp32, 64: gp64 },
+  vector: { 128: xmm, 256: ymm, 512: zmm },
+  mask: { 64: k },
+} as const
+
+/** The real register of a number, as wide as it is looked at. */
+export function registerOf(cls: RegClass, number: number, bits: View['bits']) {
+  const make = (REGISTERS[cls] as Partial<Record<number, (n: number) => assembler.Register>>)[bits]
+  if (make === undefined) throw new Error(`no ${cls} register of ${bits} bits`)
+  return make(number)
 }
 
 const rules = new Map<Operation, Direct | Special>()
@@ -103,7 +106,7 @@ class Encoder {
     if (pool.length > 0) {
       a.align(64)
       a.bind(this.pool)
-      a.db(...pool)
+      a.db(pool)
     }
     return a.finish()
   }
@@ -150,10 +153,7 @@ class Encoder {
   }
 
   private register(r: VReg, bits: View['bits']) {
-    const n = this.number(r)
-    if (r.cls === 'mask') return k(n)
-    if (r.cls === 'vector') return bits === 512 ? zmm(n) : bits === 256 ? ymm(n) : xmm(n)
-    return bits === 8 ? gp8(n) : bits === 32 ? gp32(n) : gp64(n)
+    return registerOf(r.cls, this.number(r), bits)
   }
 
   private memory({ base, index, indexBits, scale, disp, spread }: Mem, size: number) {
@@ -173,15 +173,6 @@ class Encoder {
     const n = this.number(v.reg)
     if (n < 16) this.a.vxorps(xmm(n), xmm(n), xmm(n))
     else this.a.vpxord(zmm(n), zmm(n), zmm(n))
-  }
-
-  /** An x87 instruction on a place in the stack frame: [rsp + index·scale + disp]. */
-  x87(opcode: number, digit: number, m: Mem): void {
-    const index = m.index ? this.number(m.index) : 4
-    const disp = m.disp + (m.base instanceof VReg ? 0 : m.base.offset)
-    if (index >= 8) this.a.db(0x42)
-    this.a.db(opcode, 0x84 | (digit << 3), (Math.log2(m.scale) << 6) | ((index & 7) << 3) | 4)
-    this.a.dd(disp)
   }
 }
 

@@ -1,18 +1,11 @@
 // Machine code as text, for people and tests.
 
-import { type Instruction, type Mem, type Operand, VReg } from './code.js'
+import { type Instruction, type Mem, type Operand, type View, VReg } from './code.js'
+import { registerOf } from './encode.js'
 
-const GENERAL = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di']
-
-function nameOf(r: VReg, bits: number, homes: Int8Array | null): string {
+const nameOf = (r: VReg, bits: View['bits'], homes: Int8Array | null): string => {
   const n = homes?.[r.id] ?? -1
-  if (n < 0) return `${r.cls[0]}${r.id}`
-  if (r.cls === 'mask') return `k${n}`
-  if (r.cls === 'vector') return `${bits === 512 ? 'z' : bits === 256 ? 'y' : 'x'}mm${n}`
-  const legacy = GENERAL[n]
-  if (bits === 8) return legacy ? `${legacy[0]}l` : `r${n}b`
-  if (bits === 32) return legacy ? `e${legacy}` : `r${n}d`
-  return legacy ? `r${legacy}` : `r${n}`
+  return n < 0 ? `${r.cls[0]}${r.id}` : registerOf(r.cls, n, bits).name
 }
 
 function formatMem(m: Mem, homes: Int8Array | null): string {
