@@ -1,5 +1,5 @@
 // What steps cost beside others: processes that keep every processor busy, and a second JavaScript thread
-// that computes as well. `npm run example -- bench/x64/busy.ts [--seconds S] [workload …]`.
+// that computes as well. `npm run example -- bench/x64/busy.ts [--seconds S] [--rounds N] [workload …]`.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,15 +7,16 @@ import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { currentDeviceName, getNumThreads } from 'tessera'
-import { timed } from '../timing.js'
+import { measured, median } from '../timing.js'
 import { WORKLOADS } from '../workloads/index.js'
 
 const { values, positionals } = parseArgs({
   args: isMainThread ? process.argv.slice(2) : [],
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '2' } },
+  options: { seconds: { type: 'string', default: '1' }, rounds: { type: 'string', default: '5' } },
 })
 const seconds = Number(values.seconds)
+const rounds = Number(values.rounds)
 const names = positionals.length > 0 ? positionals : ['mlp_b32', 'mnist_cnn_b32', 'matmul_1024']
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -33,20 +34,35 @@ async function rate(step: () => unknown, time: number): Promise<number> {
   return (1e3 * steps) / (performance.now() - start)
 }
 
+const inOrder = (xs: readonly number[]): number[] => [...xs].sort((a, b) => a - b)
+
+/** Medians of a step by itself and beside processes that are never idle, in alternating rounds. */
 async function beside(name: string): Promise<void> {
   const step = stepOf(name)
-  const quiet = await timed(step, seconds)
   const processes = Array.from({ length: os.availableParallelism() }, () =>
     spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
   )
-  await pause(300)
-  const busy = await timed(step, seconds)
-  for (const p of processes) p.kill()
+  const quiet: number[] = []
+  const busy: number[] = []
+  await step()
+  for (let round = 0; round < rounds; round++) {
+    for (const [signal, times] of [
+      ['SIGSTOP', quiet],
+      ['SIGCONT', busy],
+    ] as const) {
+      for (const p of processes) p.kill(signal)
+      await pause(100)
+      times.push((await measured(step, seconds)).median_us)
+    }
+  }
+  for (const p of processes) p.kill('SIGKILL')
   await Promise.all(processes.map((p) => once(p, 'exit')))
-  const ratio = (busy.median_us / quiet.median_us).toFixed(2)
+  const ratios = inOrder(busy.map((t, i) => t / quiet[i]!))
+  const spread = `${ratios[0]!.toFixed(2)} to ${ratios.at(-1)!.toFixed(2)}`
   console.log(
-    `${name.padEnd(16)} quiet ${quiet.median_us.toFixed(0)} µs, ` +
-      `beside ${processes.length} busy processes ${busy.median_us.toFixed(0)} µs: ${ratio} times`,
+    `${name.padEnd(16)} quiet ${median(inOrder(quiet)).toFixed(0)} µs, ` +
+      `beside ${processes.length} busy processes ${median(inOrder(busy)).toFixed(0)} µs: ` +
+      `${median(ratios).toFixed(2)} times (${spread})`,
   )
 }
 

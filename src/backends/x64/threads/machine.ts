@@ -155,11 +155,13 @@ function emitRun(a: Assembler, walk: Label, team: number, rdtscp: boolean): Labe
 /** void help(i64 thread): where threads spend their lives. */
 function emitHelp(a: Assembler, walk: Label, team: number, rdtscp: boolean): Label {
   const [next, noticed, join] = [a.label('next'), a.label('noticed'), a.label('join')]
-  // A set of processors, and a word for MXCSR; aligned for calls.
+  // A set of processors, and words for MXCSR and for how crowded it is; aligned for calls.
   const frame = MASK_BYTES + 24
   a.align(32)
   const entry = a.bind(a.label('help'))
+  const crowded = dword({ base: rsp, disp: MASK_BYTES + 4 })
   a.sub(rsp, frame)
+  a.mov(crowded, 0)
   a.mov(dword({ base: rsp, disp: MASK_BYTES }), MXCSR)
   a.ldmxcsr(dword({ base: rsp, disp: MASK_BYTES }))
   a.mov(r13, rdi)
@@ -176,7 +178,7 @@ function emitHelp(a: Assembler, walk: Label, team: number, rdtscp: boolean): Lab
     a.cmp(edx, r15d)
     a.jne(noticed)
   }
-  lookFor(a, PATIENCE.idle, look)
+  lookFor(a, PATIENCE.idle, look, crowded)
   // The caller wakes sleepers it sees; those it does not see find that the job has changed.
   a.lock_inc(dword({ base: r8, disp: TEAM.idle }))
   a.lea(rdi, mem({ base: r8, disp: TEAM.state + 4 }))
