@@ -34,6 +34,28 @@ describe('setNumThreads', () => {
   })
 })
 
+test('of several faults the same one is told, whichever thread meets it first', () => {
+  const told = new Set<string>()
+  const rows = 4096
+  // One kernel: the first operation fails in the last chunk only, the second in the first one only.
+  const atEnd = tensor(Int32Array.from({ length: rows }, (_, i) => (i < rows - 1 ? i % 7 : 7)))
+  const atStart = tensor(Int32Array.from({ length: rows }, (_, i) => (i > 0 ? i % 9 : 9)))
+  const [first, second] = [new Float32Array(7 * 32), new Float32Array(9 * 32)].map((x) => tensor(x))
+  for (const threads of [1, 2, 4]) {
+    setNumThreads(threads)
+    for (let run = 0; run < 20; run++) {
+      const a = first!.reshape([7, 32]).indexSelect(0, atEnd)
+      const b = second!.reshape([9, 32]).indexSelect(0, atStart)
+      try {
+        a.add(b).dataSync()
+      } catch (error) {
+        told.add((error as Error).message)
+      }
+    }
+  }
+  expect([...told]).toEqual([expect.stringContaining('[0, 7)')])
+})
+
 test.skipIf(currentDeviceName() !== 'x64')('code of plans that left the cache is freed', () => {
   const { capacity } = planStatistics()
   const compileNew = (from: number, count: number): void => {

@@ -2,7 +2,10 @@
 //
 // A reduction's result depends on the order of its additions, so the order is part of the operation. It
 // never depends on threads, fusion, layout or target: a schedule may only choose among loops that give
-// the same bits. This file is about reductions; contract/numerics.ts does for dot and conv.
+// the same bits. Sign and payload of a NaN are no part of them: which operand's an operation passes on is
+// up to the processor, and WebAssembly leaves it open.
+//
+// This file is about reductions; contract/numerics.ts does for dot and conv.
 
 /**
  * Dot products and convolutions run through the contracted index in blocks of about this many terms:

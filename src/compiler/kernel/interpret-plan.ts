@@ -5,7 +5,7 @@ import type { BufferDecl, Command, Kernel, Plan, PlanBuffer } from './ir.js'
 
 export interface PlanResult {
   readonly outputs: readonly Uint8Array[]
-  /** 0, or the code of the first fault: `plan.faults[status - 1]` says what it means. */
+  /** 0, or the lowest code of a fault: `plan.faults[status - 1]` says what it means. */
   readonly status: number
 }
 
@@ -48,11 +48,14 @@ export function interpretPlan(
       continue
     }
     // A host call brings its own barriers, before and after.
-    if (c.op === 'host') open = []
+    if (c.op === 'host') {
+      if (status !== 0) break
+      open = []
+    }
     touch(rangesOf(plan, c))
     if (c.op === 'host') open = []
-    status = runCommand(c, bytesOf, options) || status
-    if (status !== 0) break
+    const fault = runCommand(c, bytesOf, options)
+    if (fault !== 0 && (status === 0 || fault < status)) status = fault
   }
   return { outputs, status }
 }

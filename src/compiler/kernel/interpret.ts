@@ -34,7 +34,7 @@ export interface InterpretOptions {
 
 /**
  * Runs a kernel on memories bound to its slots, in the order of their declarations.
- * @returns the status word: 0, or the code of the first fault.
+ * @returns the status word: 0, or the lowest code of a fault.
  * @throws on any access outside a buffer, use of an unset register, or statement the IR does not define.
  */
 export function interpretKernel(
@@ -344,7 +344,7 @@ const STEPS: {
   status: (m, s) => {
     const cond = m.values(s, s.cond)
     m.each((l) => {
-      if (cond(l) && m.status === 0) m.status = s.code
+      if (cond(l) && (m.status === 0 || s.code < m.status)) m.status = s.code
     })
   },
 }

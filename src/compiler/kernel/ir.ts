@@ -173,7 +173,10 @@ export type Stmt =
       readonly body: readonly Stmt[]
       readonly otherwise?: readonly Stmt[]
     }
-  /** Sets the plan's status word to `code` if `cond` holds (in any lane that is not masked) and it is still 0. */
+  /**
+   * Sets the plan's status word to `code` if `cond` holds (in any lane that is not masked) and the word is 0 or
+   * higher: the lowest code of all faults stays, whichever thread comes first.
+   */
   | { readonly op: 'status'; readonly cond: Reg; readonly code: number }
 
 export interface Kernel {

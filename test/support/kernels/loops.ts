@@ -166,6 +166,8 @@ export function testLoops({ check }: Subject): void {
         const v = k.load(s, plus(times(i, -1), n - 1))
         const u = k.convert('f32', k.load(t, i))
         k.status(k.set('lt', v, k.const('f32', -190)), 5)
+        k.status(k.set('lt', v, k.const('f32', -195)), 4)
+        k.status(k.set('lt', v, k.const('f32', -198)), 6)
         k.store(y, plus(base, i), k.set('sub', v, u))
       })
       const data = Float32Array.from({ length: 2 * n }, (_, i) => i)

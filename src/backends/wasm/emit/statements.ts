@@ -206,25 +206,42 @@ function indexLanes(e: State, s: Of<'index'>, part: number): void {
   }
 }
 
-/** Pops a condition; where it holds, the plan's fault word becomes `code` if it is still 0. */
+/** Pops a condition; where it holds, the plan's fault word becomes `code` unless it has a lower one. */
 function emitFault(e: State, code: number): void {
   const { f } = e
-  f.if(() => {
+  const before = f.local('i32')
+  // One less, as an unsigned number: no code is higher than all.
+  const isLower = (): void => {
+    f.i32(code - 1)
     f.i32(FAULT_WORD)
-    if (e.features.shared) {
-      f.i32(0)
-      f.i32(code)
-      f.memory('i32.atomic.rmw.cmpxchg', 0)
-      f.op('drop')
+    f.memory(e.features.shared ? 'i32.atomic.load' : 'i32.load', 0)
+    f.tee(before)
+    f.i32(1)
+    f.op('i32.sub')
+    f.op('i32.lt_u')
+  }
+  f.if(() => {
+    if (!e.features.shared) {
+      isLower()
+      f.if(() => {
+        f.i32(FAULT_WORD)
+        f.i32(code)
+        f.memory('i32.store', 0)
+      })
       return
     }
-    f.i32(code)
-    f.i32(FAULT_WORD)
-    f.memory('i32.load', 0)
-    f.i32(FAULT_WORD)
-    f.memory('i32.load', 0)
-    f.op('i32.eqz')
-    f.op('select')
-    f.memory('i32.store', 0)
+    f.loop(() => {
+      isLower()
+      f.if(() => {
+        f.i32(FAULT_WORD)
+        f.get(before)
+        f.i32(code)
+        f.memory('i32.atomic.rmw.cmpxchg', 0)
+        f.get(before)
+        f.op('i32.ne')
+        f.branchIf(1)
+      })
+    })
   })
+  f.release('i32', before)
 }

@@ -124,7 +124,10 @@ function emitDivide(e: State, s: Of<'divide' | 'modulo'>, part: number): void {
   else divideGeneral(e, s)
 }
 
-/** Where the condition holds in a lane that takes part, the fault word becomes `code` if it is still 0. */
+/**
+ * Where the condition holds in a lane that takes part, the fault word becomes `code` unless it has a lower
+ * one. Whoever takes a lower code out of the word, which another thread put there meanwhile, puts it back.
+ */
 function emitStatus(e: State, s: Of<'status'>, part: number): void {
   const { code, isa, lanes, registers } = e
   let condition = registers.get(s.cond, part, 0, lanes)
@@ -138,10 +141,18 @@ function emitStatus(e: State, s: Of<'status'>, part: number): void {
   isa.bitsOf(bits, condition, lanes.size)
   code.emit('test', [r32(bits), imm(2 ** lanes.size - 1)])
   code.jump('je', end)
-  const word = code.gp()
+  const [word, held, before, after] = [code.gp(), code.gp(), code.gp(), code.gp()]
+  const again = code.label()
+  code.emit('mov', [r32(held), imm(s.code)])
   code.emit('mov', [r32(word), mem(e.fault)])
-  code.emit('test', [r32(word), r32(word)])
-  code.jump('jne', end)
-  code.emit('mov32', [mem(e.fault), imm(s.code)])
+  code.bind(again)
+  // One less, as an unsigned number: no code is higher than all.
+  code.emit('lea', [r32(before), mem(word, -1)])
+  code.emit('lea', [r32(after), mem(held, -1)])
+  code.emit('cmp', [r32(before), r32(after)])
+  code.jump('jbe', end)
+  code.emit('mov', [r32(word), r32(held)])
+  code.emit('xchg', [mem(e.fault), r32(held)], { writes: [held] })
+  code.jump('jmp', again)
   code.bind(end)
 }
