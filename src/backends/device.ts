@@ -9,7 +9,7 @@ export interface Executable {
   /**
    * Computes outputs from inputs. `inputs[i]` is the i-th parameter's value: a storage, or a plain
    * number for a scalar. `targets[j]`, where given, is the storage that receives output j; where
-   * `null`, the device makes one. A target never is one of the inputs.
+   * `null`, or past the end, the device makes one. A target never is one of the inputs.
    * @returns the outputs' storages, in order.
    */
   run(inputs: readonly (Storage | number)[], targets: readonly (Storage | null)[]): Storage[]

@@ -3,10 +3,11 @@
 /** A leaf, or arrays and plain objects of trees. */
 export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> }
 
-const isPlainObject = (x: unknown): x is Record<string, unknown> =>
-  typeof x === 'object' &&
-  x !== null &&
-  (Object.getPrototypeOf(x) === Object.prototype || Object.getPrototypeOf(x) === null)
+function isPlainObject(x: unknown): x is Record<string, unknown> {
+  if (typeof x !== 'object' || x === null) return false
+  const prototype = Object.getPrototypeOf(x)
+  return prototype === Object.prototype || prototype === null
+}
 
 /** Whether a value is an inner node of a tree: an array or a plain object. */
 export const isBranch = (x: unknown): x is readonly unknown[] | Record<string, unknown> =>

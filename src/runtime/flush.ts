@@ -59,8 +59,12 @@ export function setPendingBackward(next: PendingBackward): void {
 
 // ---- Collecting ------------------------------------------------------------------------------------
 
+// Nodes in order, and their roles, from the start of lists that keep their length from flush to flush.
 const order: Node[] = []
 const roles: Role[] = []
+let count = 0
+/** How many of them are bound from outside. */
+let bound = 0
 const stack: Node[] = []
 const next: number[] = []
 
@@ -90,11 +94,12 @@ function collect(root: Node, mark: number, deep: boolean): boolean {
       stack[sp] = input
       next[sp] = roleOf(input, deep) === Role.Bound ? input.inputs.length : 0
     } else {
-      node.index = order.length
       const role = roleOf(node, deep)
-      roles[order.length] = role
-      order.push(node)
-      if (role === Role.Computed && node.op.name === 'gradOf') differentiates = true
+      node.index = count
+      order[count] = node
+      roles[count++] = role
+      if (role !== Role.Computed) bound++
+      else if (node.op.name === 'gradOf') differentiates = true
       sp--
     }
   }
@@ -105,7 +110,8 @@ function collectAll(
   roots: readonly Node[],
   deep: boolean,
 ): { mark: number; differentiates: boolean } {
-  order.length = 0
+  count = 0
+  bound = 0
   const mark = nextTraversal()
   let differentiates = false
   for (let i = 0; i < roots.length; i++) {
@@ -114,12 +120,25 @@ function collectAll(
   return { mark, differentiates }
 }
 
-/** Small values the user may look at later, and outputs a module call wants kept whatever their size. */
-function keepers(into: Node[]): void {
-  for (let i = 0; i < order.length; i++) {
+/** The nodes and roles as lists of their own length, for who goes over all of them. */
+function collected(): { readonly order: readonly Node[]; readonly roles: readonly Role[] } {
+  order.length = count
+  roles.length = count
+  return { order, roles }
+}
+
+/**
+ * Adds to the outputs what is kept besides: small values the user may look at later, and outputs a module
+ * call wants kept whatever their size. The outputs listed in `stored` are stored anyhow.
+ */
+function addKept(outputs: Node[], stored: readonly Node[]): void {
+  const mark = nextTraversal()
+  for (let i = 0; i < stored.length; i++) (stored[i] as Node).mark = mark
+  for (let i = 0; i < count; i++) {
     const node = order[i] as Node
     if (!node.exposed || roles[i] !== Role.Computed || node.outputs !== null) continue
-    if (node.kept || bytesOf(node) <= KEEP_BYTES || isComputedAgain(node)) into.push(node)
+    if (node.mark === mark) continue
+    if (node.kept || bytesOf(node) <= KEEP_BYTES || isComputedAgain(node)) outputs.push(node)
   }
 }
 
@@ -145,7 +164,7 @@ export function realize(requested: readonly Node[]): void {
       'a read of a tensor inside the trace (return the tensor instead)',
     )
   }
-  const wanted: Node[] = []
+  let pending = 0
   for (let i = 0; i < requested.length; i++) {
     const node = requested[i] as Node
     if (node.graph !== 0) {
@@ -155,9 +174,11 @@ export function realize(requested: readonly Node[]): void {
         'a tensor of a graph',
       )
     }
-    if (node.value === null) wanted.push(node)
+    if (node.value === null) pending++
   }
-  if (wanted.length === 0 && sinks.size === 0) return
+  if (pending === 0 && sinks.size === 0) return
+  const all = pending === requested.length
+  const wanted = all ? requested : requested.filter((node) => node.value === null)
   try {
     flush(wanted)
   } catch (error) {
@@ -192,37 +213,38 @@ function abandon(): void {
   for (const sink of dropped) sink.settle(false)
 }
 
-function flush(wanted: Node[]): void {
-  const settled = [...sinks]
-  const roots = wanted.slice()
-  for (const sink of settled) roots.push(sink.pending)
+const NO_SINKS: readonly Sink[] = []
+const NO_CELLS: readonly Cell[] = []
+
+function flush(wanted: readonly Node[]): void {
+  const settled = sinks.size === 0 ? NO_SINKS : [...sinks]
+  const outputs = wanted.slice()
+  for (const sink of settled) outputs.push(sink.pending)
 
   const before = backward
-  let found = collectAll(roots, before !== null)
+  let found = collectAll(outputs, before !== null)
   if (before === null && found.differentiates) {
     // A gradient that `grad(fn)` recorded: walk again, through values that are there already.
-    found = collectAll(roots, true)
+    found = collectAll(outputs, true)
   } else if (before !== null) {
     // A loss read before the step, or a parameter that is not stepped: run backward with forward now,
     // for the graph is used up afterwards.
     for (const node of before.results()) {
       if (node.value !== null || node.mark === found.mark) continue
-      roots.push(node)
+      outputs.push(node)
       collect(node, found.mark, true)
     }
   }
   if (found.differentiates || before !== null) refuseUsedUp()
-  const kept: Node[] = []
-  keepers(kept)
-  const outputs = roots.concat(kept)
+  addKept(outputs, wanted)
 
   const executable = lookup(outputs)
-  const inputs: Binding[] = []
-  for (let i = 0; i < order.length; i++) {
-    if (roles[i] !== Role.Computed) inputs.push(resolve((order[i] as Node).value as LeafValue))
+  const inputs: Binding[] = new Array(bound)
+  for (let i = 0, n = 0; n < bound; i++) {
+    if (roles[i] !== Role.Computed) inputs[n++] = resolve((order[i] as Node).value as LeafValue)
   }
   const first = wanted.length
-  const cells = settled.map((sink) => sink.cell)
+  const cells = settled === NO_SINKS ? NO_CELLS : settled.map((sink) => sink.cell)
   const stored = runUpdating(executable, inputs, outputs.length, first, cells)
 
   sinks.clear()
@@ -238,7 +260,7 @@ function flush(wanted: Node[]): void {
   if (before !== null) {
     backward = null
     const unread = before.results().filter((node) => node.value === null)
-    if (unread.length > 0) deferResults(unread, { order, roles }, inputs, executable)
+    if (unread.length > 0) deferResults(unread, collected(), inputs, executable)
     if (!before.retain) spend(before.gradNode)
   }
   release()
@@ -247,7 +269,7 @@ function flush(wanted: Node[]): void {
 function lookup(outputs: readonly Node[]): Executable {
   beginKey()
   writer.push(currentDevice().key)
-  for (let i = 0; i < order.length; i++) writeNode(order[i] as Node, roles[i] as Role)
+  for (let i = 0; i < count; i++) writeNode(order[i] as Node, roles[i] as Role)
   writeRoots(outputs)
   const hash = writer.hash()
   const known = plans.find(hash)
@@ -257,7 +279,8 @@ function lookup(outputs: readonly Node[]): Executable {
   }
   planMissed()
   const key = writer.words.slice(0, writer.length)
-  const executable = buildProgram(instantiate(order, roles, outputs))
+  const graph = collected()
+  const executable = buildProgram(instantiate(graph.order, graph.roles, outputs))
   plans.insert(key, hash, executable)
   return executable
 }
@@ -283,7 +306,7 @@ function spend(gradNode: Node): void {
 
 /** A gradient that was recorded, and whose graph another backward pass has used up since, is an error. */
 function refuseUsedUp(): void {
-  if (!order.some((node) => node.spent)) return
+  if (!collected().order.some((node) => node.spent)) return
   for (let i = 0; i < order.length; i++) {
     const node = order[i] as Node
     if (node.op.name !== 'gradOf' || roles[i] !== Role.Computed) continue
@@ -306,7 +329,7 @@ const needsGradient = (node: Node): boolean => node.needsGrad
 
 /** A stored value drops what it was made from, unless a gradient may still need it. */
 function release(): void {
-  for (let i = 0; i < order.length; i++) {
+  for (let i = 0; i < count; i++) {
     const node = order[i] as Node
     if (node.inputs.length > 0) {
       const passes = node.needsGrad && node.inputs.some(needsGradient)
@@ -319,6 +342,5 @@ function release(): void {
     }
     order[i] = undefined as never
   }
-  order.length = 0
   for (let i = 0; i < stack.length && stack[i] !== undefined; i++) stack[i] = undefined as never
 }

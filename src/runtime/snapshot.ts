@@ -64,7 +64,7 @@ export function deferResults(
   let computed: Storage[] | null = null
   const compute = (): Storage[] => {
     checkVersions(inputs, versions)
-    return plan.run(inputs, new Array(results.length).fill(null))
+    return plan.run(inputs, [])
   }
   results.forEach((node, i) => {
     node.value = new Deferred(() => {

@@ -4,6 +4,8 @@ import type { Executable } from '../backends/device.js'
 import type { Storage } from '../backends/storage.js'
 import type { Binding, Cell } from './value.js'
 
+const NO_TARGETS: readonly null[] = []
+
 /**
  * Runs a plan whose outputs from `first` on are the next values of `cells`, and moves these on. If it
  * fails, every cell keeps its value.
@@ -17,8 +19,9 @@ export function runUpdating(
   first: number,
   cells: readonly Cell[],
 ): Storage[] {
-  const read = new Set(inputs)
+  if (cells.length === 0) return executable.run(inputs, NO_TARGETS)
   const targets: (Storage | null)[] = new Array(count).fill(null)
+  const read = new Set(inputs)
   for (let j = 0; j < cells.length; j++) {
     const target = (cells[j] as Cell).target()
     // A tensor that still looks back at the previous value keeps it from being overwritten.

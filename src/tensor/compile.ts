@@ -2,8 +2,8 @@
 
 import type { Executable } from '../backends/device.js'
 import type { Storage } from '../backends/storage.js'
-import { type StaticShape, shapeEqual } from '../base/shape.js'
-import { flatten, mapTree, structure, type Tree } from '../base/tree.js'
+import type { StaticShape } from '../base/shape.js'
+import { flatten, mapTree, type Tree } from '../base/tree.js'
 import { Node, topological } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'
 import type { Program } from '../ir/program.js'
@@ -29,6 +29,7 @@ import {
   storedNode,
   TraceInput,
 } from '../runtime/value.js'
+import { fits, leavesOf, type Pattern, patternOf, settle } from './arguments.js'
 import { wrap } from './core.js'
 import { Tensor } from './tensor.js'
 
@@ -41,13 +42,14 @@ interface Traced {
   readonly resultCount: number
   readonly outputCount: number
   readonly effects: readonly TracedState[]
+  /** What the effects change. */
+  readonly cells: readonly Cell[]
   readonly gradients: readonly TracedGradient[]
   readonly deferred: DeferredGradients | null
   readonly draws: number
   // What the trace was made for:
   readonly guards: Trace['guards']
-  readonly arguments: readonly unknown[]
-  readonly structure: string
+  readonly arguments: Pattern
   readonly gradEnabled: boolean
   readonly device: string
 }
@@ -104,12 +106,12 @@ export function compile<A extends unknown[], R>(fn: (...args: A) => R): Compiled
     // Inside another trace the function is simply part of it.
     if (modes.trace !== null) return fn(...args)
     flushPending()
-    const leaves = argumentLeaves(args)
-    realize(leaves.filter((x): x is Tensor => x instanceof Tensor).map((x) => x.node))
-    const shape = structure(args)
-    let at = traces.findIndex((t) => matches(t, leaves, shape))
-    if (at < 0) {
-      traces.unshift(trace(fn, args, shape, !traced))
+    const leaves = leavesOf(args)
+    settle(leaves)
+    let at = 0
+    while (at < traces.length && !matches(traces[at] as Traced, args)) at++
+    if (at === traces.length) {
+      traces.unshift(trace(fn, args, !traced))
       traced = true
       at = 0
       for (const old of traces.splice(CAPACITY)) discard(old)
@@ -133,20 +135,14 @@ function discard(t: Traced): void {
   t.deferred?.dispose()
 }
 
-const argumentLeaves = (args: readonly unknown[]): unknown[] => flatten(args as Tree<unknown>)
-
-function matches(t: Traced, leaves: readonly unknown[], shape: string): boolean {
-  if (t.structure !== shape || t.gradEnabled !== modes.gradEnabled) return false
-  if (t.device !== currentDevice().name) return false
-  for (let i = 0; i < leaves.length; i++) {
-    const now = leaves[i]
-    const then = t.arguments[i]
-    if (now instanceof Tensor) {
-      if (!(then instanceof Node) || then.dtype !== now.dtype) return false
-      if (!shapeEqual(then.shape, now.shape)) return false
-    } else if (!Object.is(now, then)) return false
+function matches(t: Traced, args: readonly unknown[]): boolean {
+  if (t.gradEnabled !== modes.gradEnabled || t.device !== currentDevice().name) return false
+  if (!fits(t.arguments, args)) return false
+  for (let i = 0; i < t.guards.length; i++) {
+    const { read, value } = t.guards[i] as Trace['guards'][number]
+    if (!Object.is(read(), value)) return false
   }
-  return t.guards.every((g) => Object.is(g.read(), g.value))
+  return true
 }
 
 /** What one run of the function under a trace recorded. */
@@ -179,24 +175,14 @@ function recordCall<R>(state: Trace, call: () => R): Recording {
   }
 }
 
-function trace<A extends unknown[], R>(
-  fn: (...args: A) => R,
-  args: A,
-  structure: string,
-  mayCreate: boolean,
-): Traced {
+function trace<A extends unknown[], R>(fn: (...args: A) => R, args: A, mayCreate: boolean): Traced {
   const state = new Trace(mayCreate)
-  const types: unknown[] = []
-  const inner = mapTree(args as Tree<unknown>, (x) => {
-    if (!(x instanceof Tensor)) {
-      types.push(x)
-      return x
-    }
+  const pattern = patternOf(args, (x, n) => {
     const node = parameter(x.shape, x.dtype)
-    node.value = new TraceInput(types.length)
-    types.push(node)
-    return wrap(node)
-  }) as A
+    node.value = new TraceInput(n)
+    return node
+  })
+  const inner = mapTree(pattern, (x) => (x instanceof Node ? wrap(x) : x)) as A
   const r = recordCall(state, () => fn(...inner))
 
   // Gradients an optimizer has used up are rarely looked at: they are computed if they are.
@@ -225,12 +211,12 @@ function trace<A extends unknown[], R>(
     resultCount: r.tensors.length,
     outputCount: roots.length,
     effects: r.effects,
+    cells: r.effects.map((e) => e.cell),
     gradients,
     deferred: deferredRoots.length === 0 ? null : new DeferredGradients(deferredRoots),
     draws: state.draws,
     guards: state.guards,
-    arguments: types,
-    structure,
+    arguments: pattern,
     gradEnabled: modes.gradEnabled,
     device: currentDevice().name,
   }
@@ -279,7 +265,7 @@ class DeferredGradients {
       if (computed === null) {
         checkVersions(inputs, versions)
         const { executable } = this.prepare()
-        computed = executable.run(inputs, new Array(this.roots.length).fill(null))
+        computed = executable.run(inputs, [])
       }
       return computed[slot] as Storage
     }
@@ -317,10 +303,8 @@ function replay(t: Traced, leaves: readonly unknown[]): unknown {
     inputs[i] = bind(t.sources[i] as LeafValue, leaves, firstDraw)
   }
   const gradientAt = t.deferred?.at(leaves, firstDraw)
-  const { effects } = t
-  const cells = effects.map((e) => e.cell)
-  const stored = runUpdating(t.executable, inputs, t.outputCount, t.resultCount, cells)
-  for (const effect of effects) effect.refresh()
+  const stored = runUpdating(t.executable, inputs, t.outputCount, t.resultCount, t.cells)
+  for (let i = 0; i < t.effects.length; i++) (t.effects[i] as TracedState).refresh()
   for (const { owner, slot, deferred } of t.gradients) {
     if (slot === null) owner.grad = null
     else if (!deferred) owner.grad = tensorOf(stored[slot.at] as Storage, slot.shape)

@@ -63,7 +63,7 @@ export class X64Executable implements Executable {
   private scratch = -1
   private running = false
   private closed = false
-  /** What a run has addresses of: nobody else may keep it alive. */
+  /** Inputs that a run has addresses of: nobody else may keep them alive. */
   private held: unknown = null
   private readonly recorder: Recorder | null
   /** The same plan, with a list in which threads note the time. */
@@ -154,11 +154,11 @@ export class X64Executable implements Executable {
     targets: readonly (Storage | null)[],
   ): Storage[] {
     const { host, list, segments, recorder } = this
-    const outputs: Storage[] = []
-    this.held = [inputs, outputs]
+    const outputs: Storage[] = new Array(this.outputEntries.length)
+    this.held = inputs
     for (let i = 0; i < this.inputEntries.length; i++) this.bindInput(i, inputs[i]!)
     for (let j = 0; j < this.outputEntries.length; j++) {
-      outputs.push(this.bindOutput(j, targets[j] ?? null))
+      outputs[j] = this.bindOutput(j, j < targets.length ? targets[j]! : null)
     }
     if (this.threads !== host.threads) this.planThreads()
     const lease = host.lease(this.plan.arenaBytes, this.stride)
