@@ -123,6 +123,9 @@ export function shapeOf(p: Product, side: 'left' | 'right'): FactorShape {
   return { probe, contiguous, follows, run, plain: probe.plain }
 }
 
+/** Cycles that a tile waits for a cache line that no other step of K is in, and none of its neighbours. */
+const SCATTERED_COST = 16
+
 /** Cycles an element takes that is packed against the grain of memory. */
 const TURN_COST = 0.75
 
@@ -151,6 +154,9 @@ export function chooseOrientation(p: Product, target: Target, type: RegType): Or
     if (lanes.contiguous !== 'free') cost += copied * TURN_COST
     else if (!lanes.plain || rows > 4 * tile.rows) cost += copied / native
     if (layOutRows(p, splat, columns, tile)) cost += depth * rows
+    else if (isScattered(p, splat)) {
+      cost += SCATTERED_COST * depth * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.lanes)
+    }
     const end = swap ? b + p.left.free.length : b + p.left.free.length + p.right.free.length
     const stride = end > 0 ? write.stride(end - 1) : 0
     cost += (rows * columns) / (stride === 1 ? native : 0.75)
@@ -177,11 +183,21 @@ const NEAR = 128
 export function layOutRows(p: Product, f: FactorShape, columns: number, tile: Tile): boolean {
   const panels = Math.ceil(columns / tile.lanes)
   if (!f.plain || f.run < SHORT_RUN) return panels > 1
-  if (f.contiguous === 'contract') return false
-  const stride = Math.abs(f.probe.stride(f.probe.coords.length - 1) ?? 0)
-  if (f.contiguous === 'free' && stride <= NEAR) return false
-  return panels >= 4 && blockLength(p.numerics, p.contract) > 128
+  return panels >= 4 && isScattered(p, f)
 }
+
+/** Whether a block's elements for a tile of rows are each in a cache line of its own, far from the next. */
+function isScattered(p: Product, f: FactorShape): boolean {
+  if (f.contiguous === 'contract') return false
+  if (f.contiguous === 'free' && stepOf(f) <= NEAR) return false
+  return blockLength(p.numerics, p.contract) > 128
+}
+
+/** Elements from one step of K to the next. */
+const stepOf = (f: FactorShape): number => Math.abs(f.probe.stride(f.probe.coords.length - 1) ?? 0)
+
+/** Elements of a page of memory: processors do not fetch ahead beyond one. */
+const PAGE = 1024
 
 /**
  * Whether the lanes' factor is packed into panels: always where lanes are not neighbours in memory;
@@ -192,7 +208,8 @@ export function packLanes(p: Product, f: FactorShape, rows: number, tile: Tile):
   if (f.contiguous !== 'free') return true
   if (!f.plain || f.run < SHORT_RUN) return tiles > 1
   const length = blockLength(p.numerics, p.contract)
-  const stride = Math.abs(f.probe.stride(f.probe.coords.length - 1) ?? 0)
-  const aliased = stride % 1024 === 0 && length > 8
+  const stride = stepOf(f)
+  if (length > 256 && stride >= PAGE) return tiles > 1
+  const aliased = stride % PAGE === 0 && length > 8
   return tiles >= 4 && (length > 256 || aliased)
 }

@@ -186,6 +186,25 @@ describe('dot', () => {
     }
   })
 
+  test('an operand whose every step of K lies in another page is read once, into panels', () => {
+    const [m, k] = [1030, 260]
+    check({ left: [m, k], right: [k, 5], leftPerm: [1, 0] }, [TARGETS[0]!], [false])
+    const n = 14
+    const w = new Workspace(TARGETS[2]!)
+    const left = w.reader('far', 'float32', [m, k], new Float32Array(m * k), [1, 0])
+    const right = w.reader('near', 'float32', [k, n], new Float32Array(k * n))
+    const out = w.writer(w.buffer('out', 'f32', m * n), [m, n])
+    const spec: DotSpec = { attrs: MATMUL, left: [m, k], right: [k, n], dtype: 'float32' }
+    const factors = new Set<string>()
+    for (const { kernel } of lowerDot(spec, left, right, out, w)) {
+      walk(kernel.body, (s) => {
+        if (s.op !== 'for' || !s.body.some((x) => x.op === 'set' && x.fn === 'fma')) return
+        for (const x of s.body) if (x.op === 'load') factors.add(x.buffer.name)
+      })
+    }
+    expect([...factors].sort()).toEqual(['near', 'panels'])
+  })
+
   test('contracting other axes, batches, several axes at a time', () => {
     const attrs = (lb: number[], rb: number[], lc: number[], rc: number[]) => ({
       leftBatch: lb,
