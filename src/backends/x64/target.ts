@@ -22,6 +22,7 @@ export const targetFor = (cpu: Cpu, level: Level): X64Target => ({
   ...LEVELS[level],
   level,
   fusedMultiplyAdd: true,
+  spreads: level === 'avx512',
   prefetches: true,
   maxBuffers: 64,
   cache: { l1: cpu.cache.l1, l2: cpu.cache.l2 },

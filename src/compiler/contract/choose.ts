@@ -1,13 +1,12 @@
 // Which tile, which operand along the lanes, what to copy first: choices that change the speed of a
 // product and never its bits.
-//
-// Costs are rough counts of cycles on a core that does two vector multiply-adds and two loads a cycle.
 
 import type { RegType, Target } from '../kernel/ir.js'
 import { blockLength } from './blocks.js'
 import { type Product, probeFactor, probeWrite } from './factors.js'
 import type { Probe } from './probe.js'
 import { product } from './spec.js'
+import { crowding, stepCost } from './steps.js'
 
 export interface Tile {
   readonly rows: number
@@ -26,62 +25,41 @@ export const nativeLanes = (target: Target, type: RegType): number =>
 
 export const roundUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit
 
-/** Cycles of a multiply-add from operand to result: an accumulator can be used once in so many. */
-const LATENCY = 4
-
-/** Cycles that loading one value into all lanes takes, and loading neighbours. */
-const SPLAT_COST = 0.75
-const LOAD_COST = 0.6
-
-/**
- * Cycles a tile of r rows and v registers spends on one step of K, `loop` of them on going round; loading a
- * register of neighbours takes `load` times as long as usual.
- */
-export const stepCost = (r: number, v: number, loop = 1, load = 1): number =>
-  Math.max((r * v) / 2, SPLAT_COST * r + LOAD_COST * load * v, LATENCY) + loop
-
-/** How much slower a tile is that takes more registers than the target's own. */
-export const CROWDED = 1.15
-
 /** Cycles a step of K costs all tiles together. */
-export function tiledCost(rows: number, columns: number, tile: Tile, native: number): number {
+export function tiledCost(
+  rows: number,
+  columns: number,
+  tile: Tile,
+  native: number,
+  target: Target,
+): number {
   const v = tile.lanes / native
   const tail = Math.ceil((columns % tile.lanes) / native)
   const row = (r: number): number =>
-    Math.floor(columns / tile.lanes) * stepCost(r, v) + (tail > 0 ? stepCost(r, tail) : 0)
+    Math.floor(columns / tile.lanes) * stepCost(target, r, v) +
+    (tail > 0 ? stepCost(target, r, tail) : 0)
   const rest = rows % tile.rows
   return Math.floor(rows / tile.rows) * row(tile.rows) + (rest > 0 ? row(rest) : 0)
 }
 
-/** Registers a tile may use: two more than the target's own tile, its vectors and a splat, if it has them. */
-export function registersOf(target: Target): number {
-  const all = target.nativeLanes >= 16 ? 32 : 16
-  return Math.min(ownRegisters(target) + 2, all - 1)
-}
-
-/** Registers the target's own tile takes. */
-export function ownRegisters(target: Target): number {
-  const v = Math.max(1, target.tile.lanes / target.nativeLanes)
-  return target.tile.rows * v + v + 1
-}
+/** More rows than registers allow any tile. */
+const MOST_ROWS = 32
 
 /** The target's tile, or another that uses no more registers and wastes less of small or odd shapes. */
 export function chooseTile(rows: number, columns: number, target: Target, type: RegType): Tile {
   const native = nativeLanes(target, type)
   const v0 = Math.max(1, target.tile.lanes / target.nativeLanes)
-  const registers = registersOf(target)
   const evened = (r: number): number => Math.ceil(rows / Math.ceil(rows / r))
   let best: Tile = { rows: evened(target.tile.rows), lanes: v0 * native }
   // Another shape must promise something for its worse balance of loads.
-  let cost = tiledCost(rows, columns, best, native) * 0.92
+  let cost = tiledCost(rows, columns, best, native, target) * 0.92
   const widest = Math.ceil(columns / native)
   for (let v = 1; v <= Math.min(widest, target.tile.rows * v0); v++) {
-    const most = Math.min(rows, Math.floor((registers - 1) / v))
-    for (let r = most; r >= 1; r--) {
-      if (r * v + Math.min(r, v) + 1 > registers) continue
+    for (let r = Math.min(rows, MOST_ROWS); r >= 1; r--) {
+      const crowded = crowding(target, r, v)
+      if (crowded === null) continue
       const tile = { rows: r, lanes: v * native }
-      const crowded = r * v + Math.min(r, v) + 1 > ownRegisters(target) ? CROWDED : 1
-      const c = crowded * tiledCost(rows, columns, tile, native)
+      const c = crowded * tiledCost(rows, columns, tile, native, target)
       if (c < cost) [best, cost] = [tile, c]
     }
   }
@@ -136,7 +114,10 @@ export interface Orientation {
 }
 
 /** Chooses which factor is spread over lanes as splats (rows) and which is loaded as vectors. */
-export function chooseOrientation(p: Product, target: Target, type: RegType): Orientation {
+export function chooseOrientation(p: Product, given: Target, type: RegType): Orientation {
+  // Spreading by themselves pays with tall tiles. But the rows of a product's tile have to stay in the
+  // first-level cache while panels pass by, and those of tall tiles do not.
+  const target = { ...given, spreads: false }
   const native = nativeLanes(target, type)
   const write = probeWrite(p)
   const b = p.batch.length
@@ -148,7 +129,7 @@ export function chooseOrientation(p: Product, target: Target, type: RegType): Or
     const tile = chooseTile(rows, columns, target, type)
     const lanes = shapeOf(p, laneSide)
     const splat = shapeOf(p, rowSide)
-    let cost = depth * tiledCost(rows, columns, tile, native)
+    let cost = depth * tiledCost(rows, columns, tile, native, target)
     // Copying for lanes: whole registers, or element by element where K is what is contiguous.
     const copied = depth * columns
     if (lanes.contiguous !== 'free') cost += copied * TURN_COST

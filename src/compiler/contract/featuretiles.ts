@@ -8,9 +8,10 @@
 
 import type { Target } from '../kernel/ir.js'
 import { REGISTER_TYPE } from '../lower/assembly.js'
-import { nativeLanes, registersOf, stepCost } from './choose.js'
+import { nativeLanes } from './choose.js'
 import type { Patches } from './patches.js'
 import { product } from './spec.js'
+import { crowding, stepCost } from './steps.js'
 import { columnsOf, linesOf, type Unit } from './windows.js'
 
 export interface FeatureTiling {
@@ -50,13 +51,13 @@ export function featureTiling(
   if (product(c.output) === 1) return null
   const unit = unitOf(c, target)
   const units = (c.images * linesOf(c) * columnsOf(c)) / (unit.images * unit.lines * unit.columns)
-  const registers = registersOf(target)
   const widest = Math.min(4, Math.ceil(c.features / native))
   let best: { cost: number; box: Unit; vectors: number } | null = null
   for (let vectors = 1; vectors <= widest; vectors++) {
-    const most = Math.floor((registers - 1 - vectors) / vectors)
+    let most = UNIT_POSITIONS
+    while (crowding(target, most, vectors) === null) most--
     for (const box of boxesIn(unit, most, c.output.length <= 2)) {
-      const { cost, shapes } = unitCost(c.features, unit, box, vectors, native)
+      const { cost, shapes } = unitCost(c.features, unit, box, vectors, native, target)
       const weighted = cost * (1 + LEFT_OVER * (shapes - 1))
       if (best === null || weighted < best.cost) best = { cost: weighted, box, vectors }
     }
@@ -118,7 +119,14 @@ function* boxesIn(unit: Unit, most: number, lines: boolean): Generator<Unit> {
 }
 
 /** Cycles a step of K costs a unit, and how many different tiles that takes. */
-function unitCost(features: number, unit: Unit, box: Unit, vectors: number, native: number) {
+function unitCost(
+  features: number,
+  unit: Unit,
+  box: Unit,
+  vectors: number,
+  native: number,
+  target: Target,
+) {
   // Each axis is so many pieces of one size and perhaps one of another.
   const cut = (size: number, of: number): readonly (readonly [number, number])[] =>
     [[Math.floor(size / of), of] as const, [1, size % of] as const].filter(
@@ -131,7 +139,7 @@ function unitCost(features: number, unit: Unit, box: Unit, vectors: number, nati
     for (const [nl, lines] of cut(unit.lines, box.lines)) {
       for (const [nc, columns] of cut(unit.columns, box.columns)) {
         for (const [nv, v] of lanes) {
-          cost += ni * nl * nc * nv * stepCost(images * lines * columns, v, 0.5)
+          cost += ni * nl * nc * nv * stepCost(target, images * lines * columns, v, 0.5)
           shapes++
         }
       }

@@ -11,19 +11,10 @@
 import type { Target } from '../kernel/ir.js'
 import { REGISTER_TYPE } from '../lower/assembly.js'
 import { blockLength } from './blocks.js'
-import {
-  CROWDED,
-  chooseTile,
-  nativeLanes,
-  ownRegisters,
-  registersOf,
-  roundUp,
-  stepCost,
-  type Tile,
-  tiledCost,
-} from './choose.js'
+import { chooseTile, nativeLanes, roundUp, type Tile, tiledCost } from './choose.js'
 import type { Patches } from './patches.js'
 import { product } from './spec.js'
+import { crowding, stepCost } from './steps.js'
 
 /** Positions that are worked on together: images × lines × columns. */
 export interface Unit {
@@ -59,6 +50,8 @@ const LAY_OUT_COST = 1.5
 /** What packing keeps from the micro-kernel by filling the caches, and lanes that are not all in use. */
 const PACKED = 1.1
 const RAGGED = 1.15
+/** What each row of a direct tile adds to its cost, as its kernel's elements come from lines of their own. */
+const APART = 0.006
 /** Cycles of clearing, adding to, and handing on one register's worth of sums. */
 const WAIT_COST = 8
 /**
@@ -95,7 +88,7 @@ export function packedTiling(c: Patches, target: Target, plain: boolean): Costed
     const waiting = unit.images > 1 ? (WAIT_COST * c.features * positions) / native : 0
     const cost =
       units *
-        (PACKED * tiledCost(c.features, positions, tile, native) +
+        (PACKED * tiledCost(c.features, positions, tile, native, target) +
           COPY_COST * apart(c.step) * copied +
           waiting / product(c.contract)) +
       (plain ? 0 : LAY_OUT_COST * c.features)
@@ -126,8 +119,6 @@ function packedUnits(c: Patches, target: Target): Unit[] {
 function directTiling(c: Patches, target: Target): Costed {
   const native = nativeLanes(target, REGISTER_TYPE[c.dtype])
   const [lines, columns] = [linesOf(c), columnsOf(c)]
-  const registers = registersOf(target)
-  const own = ownRegisters(target)
   const window = product(c.contract.slice(1))
   const unrolls = target.nativeLanes > 4 && window > 1 && window <= MOST_UNROLLED
   const loop = unrolls ? 0.3 : 1
@@ -138,20 +129,25 @@ function directTiling(c: Patches, target: Target): Costed {
     for (let together = 1; together <= Math.min(lines, 8); together++) {
       const width = together * v
       for (let rows = Math.min(c.features, 16); rows >= 1; rows--) {
-        const used = rows * width + Math.min(rows, width) + 1
-        if (used > registers) continue
-        // Past the target's own number of registers, some values will wait in memory now and then.
-        const crowded = used > own ? CROWDED : 1
+        const crowded = crowding(target, rows, width)
+        if (crowded === null) continue
         // What is left of features, lines or columns costs a tile as if it were whole.
         const cost =
           crowded *
           ragged *
+          (1 + APART * rows) *
           c.images *
           Math.ceil(lines / together) *
           Math.ceil(c.features / rows) *
-          (Math.floor(columns / (v * native)) * stepCost(rows, width, loop, load) +
+          (Math.floor(columns / (v * native)) * stepCost(target, rows, width, loop, load) +
             (columns % (v * native) > 0
-              ? stepCost(rows, together * Math.ceil((columns % (v * native)) / native), loop, load)
+              ? stepCost(
+                  target,
+                  rows,
+                  together * Math.ceil((columns % (v * native)) / native),
+                  loop,
+                  load,
+                )
               : 0))
         if (best !== null && cost >= best.cost) continue
         const body = window * (rows * width + rows + width)

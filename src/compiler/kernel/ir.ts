@@ -258,6 +258,8 @@ export interface Target {
   readonly mapLanes: number
   /** Whether `fma` is one rounding. (Where it is not, results differ in bits from targets where it is.) */
   readonly fusedMultiplyAdd: boolean
+  /** Whether `fma` can spread an element of memory over its lanes as it reads it. Default false. */
+  readonly spreads?: boolean
   /** Rows and columns (in lanes) of the contraction micro-kernel. */
   readonly tile: { readonly rows: number; readonly lanes: number }
   /** Whether it is worth saying what will be read soon (`prefetch`). Default false. */
