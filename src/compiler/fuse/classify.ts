@@ -53,7 +53,7 @@ export function kindOf(node: Node): Kind {
   if (known !== undefined) return known
   if (isView(node)) return 'view'
   if (node.attrs.body instanceof Body) return runsOnDevice(node.attrs.body) ? 'loop' : 'host'
-  return isElementwise(node.op.name, node.dtype) ? 'lane' : 'host'
+  return isElementwise(node.op.name) ? 'lane' : 'host'
 }
 
 const onDevice = new WeakMap<Body, boolean>()

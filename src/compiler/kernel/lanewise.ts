@@ -43,7 +43,9 @@ export function fma64(a: number, b: number, c: number): number {
   const low = al * bl - (p - ah * bh - al * bh - ah * bl)
   const s = p + c
   const bb = s - p
-  return s + (p - (s - bb) + (c - bb) + low)
+  const error = p - (s - bb) + (c - bb) + low
+  // Not added if it is zero, as -0 + 0 is 0.
+  return error === 0 ? s : s + error
 }
 
 /** Minimum and maximum in which NaN wins and -0 lies below +0: exactly JavaScript's. */

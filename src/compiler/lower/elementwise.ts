@@ -123,7 +123,7 @@ const cast: Emit = (e) => {
 const division = integerDivision('div')
 const remainder = integerDivision('rem')
 
-/** Every elementwise primitive. Those missing for a dtype are named in `HOST_ONLY`. */
+/** Every elementwise primitive. */
 export const ELEMENTWISE: Readonly<Record<string, Emit>> = {
   neg: wrapping('neg'),
   abs: (e) => (e.dtype === 'uint8' ? (e.args[0] as Reg) : e.k.set('abs', ...e.args)),
@@ -159,15 +159,7 @@ export const ELEMENTWISE: Readonly<Record<string, Emit>> = {
   select: plain('select'),
 }
 
-/** Elementwise work the kernel IR has no statement or polynomial for: the host evaluates it. */
-const HOST_ONLY: Readonly<Record<string, readonly DType[]>> = {
-  rem: ['float32', 'float64'],
-  pow: ['float64'],
-  erf: ['float64'],
-}
-
-export const isElementwise = (op: string, dtype: DType): boolean =>
-  Object.hasOwn(ELEMENTWISE, op) && HOST_ONLY[op]?.includes(dtype) !== true
+export const isElementwise = (op: string): boolean => Object.hasOwn(ELEMENTWISE, op)
 
 /** Rough cost of an operation a lane, in additions: what decides between computing twice and storing. */
 const COST: Readonly<Record<string, number>> = {

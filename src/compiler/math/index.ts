@@ -2,5 +2,6 @@
 
 export { erf } from './erf.js'
 export { exp, expm1, tanh } from './exponential.js'
-export { log, log1p, pow } from './logarithm.js'
+export { log, log1p } from './logarithm.js'
+export { pow } from './power.js'
 export { cos, sin } from './trigonometry.js'

@@ -1,11 +1,11 @@
-// log, log1p and pow: x = 2ᵏ·m with m near 1, then a series in s = (m - 1) / (m + 1).
+// log and log1p: x = 2ᵏ·m with m near 1, then a series in s = (m - 1) / (m + 1).
 //
 // Coefficients and splitting of FreeBSD's e_log.c, e_logf.c and s_log1p.c (Sun Microsystems 1993, freely
 // granted).
 
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Reg } from '../kernel/ir.js'
-import { add, div, eq, fma, lt, max, min, mul, polynomial, select, sub } from './terms.js'
+import { add, div, eq, fma, lt, mul, polynomial, select, sub } from './terms.js'
 
 interface Format {
   readonly bits: 'i32' | 'i64'
@@ -90,6 +90,13 @@ export function log(k: KernelBuilder, x: Reg): Reg {
   return outside(k, x, result, 0)
 }
 
+/** The natural logarithm of a double that is 0 or a normal number, for results with few digits. */
+export function logNormal(k: KernelBuilder, x: Reg): Reg {
+  const f = formatOf(x)
+  const { n, m } = split(k, f, x)
+  return outside(k, x, assemble(k, f, n, m, null), 0)
+}
+
 /** Puts the values at and below the pole, and at infinity and NaN, in place of what the formula gives. */
 function outside(k: KernelBuilder, x: Reg, result: Reg, pole: number): Reg {
   // False for NaN and infinity alike: there the argument itself is the answer.
@@ -109,76 +116,4 @@ export function log1p(k: KernelBuilder, x: Reg): Reg {
   const result = assemble(k, f, n, m, div(k, lost, u))
   const zero = eq(k, x, 0)
   return select(k, zero, x, outside(k, x, result, -1))
-}
-
-/**
- * a to the power b for float32, as C's pow: through doubles, so that the result is within an ulp. Squares,
- * reciprocals and square roots are those of the plain operations, bit for bit.
- */
-export function pow(k: KernelBuilder, a: Reg, b: Reg): Reg {
-  const base = k.convert('f64', k.set('abs', a))
-  const f = FORMATS.f64
-  const { n, m } = split(k, f, base)
-  const logarithm = outside(k, base, assemble(k, f, n, m, null), 0)
-  const isOne = eq(k, base, 1)
-  const product = mul(k, k.convert('f64', b), logarithm)
-  // 1^b is 1 even where b is infinite.
-  const p = select(k, isOne, 0, product)
-  const magnitude = k.convert('f32', exp64(k, p))
-  const odd = isOdd(k, b)
-  const negative = k.set('lt', k.bitcast('i32', a), k.const('i32', 0))
-  const signed = k.set('select', k.set('and', negative, odd), k.set('neg', magnitude), magnitude)
-  const whole = eq(k, k.set('floor', b), b)
-  const finite = k.set('and', lt(k, a, 0), lt(k, Number.NEGATIVE_INFINITY, a))
-  const undefinedThere = k.set('and', finite, k.set('not', whole))
-  const general = select(k, undefinedThere, Number.NaN, signed)
-  // a is 1, or b is 0: 1, whatever the other is.
-  const toOne = k.set('or', eq(k, a, 1), eq(k, b, 0))
-  const nan = k.set('not', eq(k, b, b))
-  const checked = select(k, nan, b, general)
-  const root = select(
-    k,
-    eq(k, a, Number.NEGATIVE_INFINITY),
-    Number.POSITIVE_INFINITY,
-    add(k, k.set('sqrt', a), 0),
-  )
-  const special = select(
-    k,
-    eq(k, b, 2),
-    mul(k, a, a),
-    select(k, eq(k, b, -1), div(k, 1, a), select(k, eq(k, b, 0.5), root, checked)),
-  )
-  return select(k, toOne, 1, special)
-}
-
-/** Whether b is an odd integer. From 2^24 on every float32 is even. */
-function isOdd(k: KernelBuilder, b: Reg): Reg {
-  const half = mul(k, b, 0.5)
-  const whole = eq(k, k.set('floor', b), b)
-  return k.set('and', whole, k.set('not', eq(k, k.set('floor', half), half)))
-}
-
-/** exp in double for results that are rounded to float32: half a dozen digits to spare. */
-function exp64(k: KernelBuilder, x: Reg): Reg {
-  const magic = 1.5 * 2 ** 52 + 1023
-  const clamped = max(k, min(k, x, 700), -700)
-  const t = fma(k, clamped, Math.LOG2E, magic)
-  const n = sub(k, t, magic)
-  const r = fma(k, n, -FORMATS.f64.low, fma(k, n, -FORMATS.f64.high, clamped))
-  const y = polynomial(k, r, [
-    1 / 39916800,
-    1 / 3628800,
-    1 / 362880,
-    1 / 40320,
-    1 / 5040,
-    1 / 720,
-    1 / 120,
-    1 / 24,
-    1 / 6,
-    0.5,
-    1,
-    1,
-  ])
-  const power = k.bitcast('f64', k.set('shl', k.bitcast('i64', t), k.const('i64', 52n)))
-  return mul(k, y, power)
 }

@@ -1,6 +1,7 @@
 // Transcendental functions over all exponents, against double precision; and their special values.
 
 import { describe, expect, it } from 'vitest'
+import { withinTurn } from '../../../test/support/angles.js'
 import { erf as exactErf, power } from '../../ir/primitives/special.js'
 import { KernelBuilder } from '../kernel/builder.js'
 import { interpretKernel } from '../kernel/interpret.js'
@@ -50,7 +51,7 @@ interface Case {
   readonly exact: (x: number) => number
   /** Units in the last place, float32 and float64. */
   readonly within: readonly [number, number]
-  /** Exponents of arguments: more are outside of what the function promises. */
+  /** Exponents of float64 arguments: more are outside of what the function promises. */
   readonly exponents?: readonly [number, number]
 }
 
@@ -59,22 +60,28 @@ const CASES: Readonly<Record<string, Case>> = {
   expm1: { f: math.expm1, exact: Math.expm1, within: [2, 2] },
   log: { f: math.log, exact: Math.log, within: [1.5, 2] },
   log1p: { f: math.log1p, exact: Math.log1p, within: [1.5, 2] },
-  sin: { f: math.sin, exact: Math.sin, within: [2, 2], exponents: [-149, 19] },
-  cos: { f: math.cos, exact: Math.cos, within: [2, 2], exponents: [-149, 19] },
+  sin: { f: math.sin, exact: ofAngle(Math.sin), within: [2, 2], exponents: [-149, 19] },
+  cos: { f: math.cos, exact: ofAngle(Math.cos), within: [2, 2], exponents: [-149, 19] },
   tanh: { f: math.tanh, exact: Math.tanh, within: [1.5, 4] },
-  erf: { f: math.erf, exact: exactErf, within: [2, Number.NaN] },
+  erf: { f: math.erf, exact: exactErf, within: [2, 2] },
 }
+
+/** A function of an angle, which engines reduce as they like: large ones are reduced before. */
+function ofAngle(f: (x: number) => number): (x: number) => number {
+  return (x) => f(Number.isFinite(x) && Math.abs(x) >= 2 ** 24 ? withinTurn(x) : x)
+}
+
 /** What formulas may be off more where products are rounded before they are added to. */
 const UNFUSED = 1
 
 const SPECIAL = [0, -0, Number.NaN, Infinity, -Infinity]
 
-for (const [name, { f, exact, within, exponents = [-149, 127] }] of Object.entries(CASES)) {
+for (const [name, { f, exact, within, exponents }] of Object.entries(CASES)) {
   describe(name, () => {
-    const types: Float[] = name === 'erf' ? ['f32'] : ['f32', 'f64']
-    for (const [i, type] of types.entries()) {
+    for (const [i, type] of (['f32', 'f64'] as const).entries()) {
       it.each([true, false])(`${type} is within ${within[i]} ulp, fused: %s`, (fused) => {
-        const xs = everywhere(exponents[0], exponents[1], 16)
+        const [low, high] = (type === 'f64' && exponents) || [-149, 127]
+        const xs = everywhere(low, high, 16)
         xs.push(...Array.from({ length: 2000 }, (_, j) => Math.fround((j - 1000) * 0.0913)))
         const ys = run(type, f, [xs], fused)
         const most = (within[i] as number) + (fused ? 0 : UNFUSED)
@@ -102,11 +109,11 @@ describe('pow', () => {
   const values = [0, -0, 1, -1, 2, -2, 0.5, 3, -3, 2.5, Infinity, -Infinity, Number.NaN, 1e-40]
   const pairs = values.flatMap((a) => values.map((b) => [Math.fround(a), b] as const))
 
-  it('follows C at special values', () => {
-    const ys = run('f32', math.pow, [pairs.map(([a]) => a), pairs.map(([, b]) => b)])
+  it.each(['f32', 'f64'] as const)('follows C at special values of %s', (type) => {
+    const ys = run(type, math.pow, [pairs.map(([a]) => a), pairs.map(([, b]) => b)])
     pairs.forEach(([a, b], i) => {
-      const want = Math.fround(power(a, b))
-      if (!Object.is(ys[i], want) && !(Math.abs((ys[i] as number) - want) <= ulp('f32', want))) {
+      const want = new ARRAY[type]([power(a, b)])[0]!
+      if (!Object.is(ys[i], want) && !(Math.abs((ys[i] as number) - want) <= ulp(type, want))) {
         expect.fail(`${a} to the ${b}: ${ys[i]}, expected ${want}`)
       }
     })
@@ -130,5 +137,31 @@ describe('pow', () => {
       }[b]
       if (plain) expect(Array.from(ys)).toEqual(bases.map((a) => Math.fround(plain(a))))
     }
+  })
+
+  it.each([true, false])('float64 is within 2 ulp everywhere, fused: %s', (fused) => {
+    const a: number[] = []
+    const b: number[] = []
+    for (let e = -1074; e < 1024; e += 3) {
+      for (let j = 0; j < 24; j++) {
+        const base = (1 + ((j * Math.SQRT2) % 1)) * 2 ** e
+        // Results over the whole range of doubles, and a little beyond it.
+        const exponent = (1080 * Math.sin(7 * j + e)) / Math.max(1e-3, Math.abs(Math.log2(base)))
+        a.push(base)
+        b.push(exponent)
+      }
+    }
+    // Close to 1, where large exponents magnify what the logarithm lacks.
+    for (let j = 1; j < 4000; j++) {
+      a.push(1 + (j % 2 === 0 ? j : -j) * 2 ** -(20 + (j % 30)))
+      b.push(700 / Math.log(a.at(-1)!) / (1 + (j % 7)))
+    }
+    const ys = run('f64', math.pow, [a, b], fused)
+    a.forEach((base, i) => {
+      const want = base ** b[i]!
+      if (Object.is(ys[i], want)) return
+      const error = Math.abs(ys[i]! - want) / ulp('f64', want)
+      if (!(error <= 2)) expect.fail(`${base} to the ${b[i]}: ${ys[i]}, ${want}; ${error} ulp`)
+    })
   })
 })

@@ -1,12 +1,13 @@
 // sin and cos: the quarter turn an angle lies in, and a polynomial on what is left of it.
 //
-// The reduction is done in double for float32 too. Up to |x| = 10⁶ it is exact to the last bit that
-// matters; beyond, the error grows with x (about 10⁻¹⁶·|x|), and results stay within [-1, 1].
+// float32 is reduced by as many digits of 2/π as it takes, so results are right for every angle there is.
+// float64 is right to the last bit that matters up to |x| = 10⁶; beyond, the error grows with x (about
+// 10⁻¹⁶·|x|), and results stay within [-1, 1].
 // Coefficients: Cephes' sinf.c (S. Moshier) and FreeBSD's k_sin.c and k_cos.c (Sun Microsystems 1993).
 
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Reg } from '../kernel/ir.js'
-import { add, eq, fma, max, min, mul, polynomial, select, sub } from './terms.js'
+import { add, eq, fma, lt, max, min, mul, polynomial, select, sub } from './terms.js'
 
 /** π/2 in three parts: products of the first two with integers below 2²⁰ are exact. */
 const HALF_PI = [1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21] as const
@@ -14,16 +15,64 @@ const HALF_PI = [1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-
 const MAGIC = 1.5 * 2 ** 52
 const QUARTER = Math.PI / 4 + 1e-6
 
-/** x = quarter·π/2 + r; `quarter` is an i32 whose low two bits count. */
-function reduce(k: KernelBuilder, x: Reg): { r: Reg; quarter: Reg } {
-  const wide = k.convert('f64', x)
-  const t = fma(k, wide, 2 / Math.PI, MAGIC)
+interface Reduced {
+  readonly r: Reg
+  /** An i32 whose low two bits count. */
+  readonly quarter: Reg
+}
+
+/** x = quarter·π/2 + r, for float64. */
+function reduce64(k: KernelBuilder, x: Reg): Reduced {
+  const t = fma(k, x, 2 / Math.PI, MAGIC)
   const n = sub(k, t, MAGIC)
-  let r = wide
+  let r = x
   for (const part of HALF_PI) r = fma(k, n, -part, r)
   // Far out n has no fraction bits left to be right: keep r where the polynomials make sense.
   const bounded = max(k, min(k, r, QUARTER), -QUARTER)
-  return { r: k.convert(x.type, bounded), quarter: k.convert('i32', k.bitcast('i64', t)) }
+  return { r: bounded, quarter: k.convert('i32', k.bitcast('i64', t)) }
+}
+
+/**
+ * The digits of 2/π that count for float32 numbers below a bound, in parts of 29, 29 and 53 bits. Those
+ * before, times any float32 number from the bound above on, are multiples of 4 quarters: whole turns.
+ * (M. Payne, R. Hanek: Radian reduction for trigonometric functions, SIGNUM 1983.)
+ */
+const TWO_OVER_PI = [
+  [2 ** 26, [0.636619770899415, 1.4681663246252086e-9, 2.276010073078396e-18]],
+  [2 ** 53, [0.1366197718307376, 5.368437517444535e-10, 5.412865971015891e-19]],
+  [2 ** 80, [3.3308114738561656e-9, 2.276010060734833e-18, 1.234356328469044e-26]],
+  [2 ** 107, [1.6153797855624593e-17, 2.526826028529932e-26, 7.053217946672059e-35]],
+  [
+    Number.POSITIVE_INFINITY,
+    [7.696704847356705e-26, 1.6682867657019525e-34, 1.1588713353428135e-43],
+  ],
+] as const
+/** Adding it rounds to a multiple of 4. */
+const MAGIC_4 = 1.5 * 2 ** 54
+
+/**
+ * x = quarter·π/2 + r, for float32, in double: 24 bits times 29 are exact, and so is all that is taken
+ * from them, so the bits do not depend on whether multiplications and additions are fused.
+ */
+function reduce32(k: KernelBuilder, x: Reg): Reduced {
+  const wide = k.convert('f64', x)
+  const size = k.set('abs', wide)
+  const [high, middle, low] = [0, 1, 2].map((part) => {
+    let digits = k.const('f64', TWO_OVER_PI.at(-1)![1][part]!)
+    for (const [bound, parts] of TWO_OVER_PI.slice(0, -1).reverse()) {
+      digits = select(k, lt(k, size, bound), parts[part]!, digits)
+    }
+    return mul(k, wide, digits)
+  }) as [Reg, Reg, Reg]
+  // In quarters, without whole turns: at most 2 and a bit, as a multiple of 2⁻²⁷ or finer.
+  const first = sub(k, high, sub(k, add(k, high, MAGIC_4), MAGIC_4))
+  const t = add(k, add(k, first, middle), MAGIC)
+  const n = sub(k, t, MAGIC)
+  const rest = add(k, add(k, sub(k, first, n), middle), low)
+  return {
+    r: k.convert('f32', mul(k, rest, Math.PI / 2)),
+    quarter: k.convert('i32', k.bitcast('i64', t)),
+  }
 }
 
 function sine(k: KernelBuilder, r: Reg): Reg {
@@ -64,7 +113,7 @@ function cosine(k: KernelBuilder, r: Reg): Reg {
 
 /** sin(x + turns·π/2). */
 function turned(k: KernelBuilder, x: Reg, turns: number): Reg {
-  const { r, quarter } = reduce(k, x)
+  const { r, quarter } = (x.type === 'f32' ? reduce32 : reduce64)(k, x)
   const q = turns === 0 ? quarter : add(k, quarter, turns)
   const isEven = k.set('eq', k.set('and', q, k.const('i32', 1)), k.const('i32', 0))
   const value = k.set('select', isEven, sine(k, r), cosine(k, r))

@@ -173,7 +173,7 @@ class Narrowing {
   private visit(node: Node): Node | null | undefined {
     const known = node.inputs.map((x) => this.narrow.get(x) ?? null)
     const axes = known.map((n) => n?.axis ?? null)
-    if (!isElementwise(node.op.name, node.dtype)) {
+    if (!isElementwise(node.op.name)) {
       const found = RULES[node.op.name]?.(node, axes, this.rows) ?? null
       if (found === null) return null
       const [axis, attrs] = found
@@ -204,7 +204,7 @@ class Narrowing {
     if (node.op.name === 'broadcast' && node.inputs[0]!.shape[axis] === 1) {
       return b.broadcast(node.inputs[0] as Node, replaced(node.shape, axis, this.rows))
     }
-    if (node.inputs.length === 0 || !isElementwise(node.op.name, node.dtype)) return null
+    if (node.inputs.length === 0 || !isElementwise(node.op.name)) return null
     const inputs = node.inputs.map((x) => this.uniform(x, axis))
     return inputs.every((x) => x !== null) ? apply(node.op, inputs as Node[], node.attrs) : null
   }

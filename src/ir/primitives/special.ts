@@ -45,6 +45,19 @@ const SB = [
   2553.0504064331644, 474.52854120695537, -22.44095244658582,
 ]
 
+/**
+ * Coefficients of erf, lowest first, by where |x| lies: numerators and denominators in x² near 0, in |x| - 1
+ * in the middle, in 1/x² further out. `atOne` is about erf(1).
+ */
+export const ERF = {
+  near: [PP, QQ],
+  middle: [PA, QA],
+  far: [RA, SA],
+  farther: [RB, SB],
+  atOne: ERX,
+  farthest: 1 / 0.35,
+} as const
+
 const words = new DataView(new ArrayBuffer(8))
 /** x with the low half of its bits cleared, so that its square is exact. */
 function truncateLow(x: number): number {
@@ -69,7 +82,7 @@ export function erf(x: number): number {
   if (a >= 6) return sign
   const s = 1 / (a * a)
   const ratio =
-    a < 1 / 0.35 ? polynomial(s, RA) / polynomial(s, SA) : polynomial(s, RB) / polynomial(s, SB)
+    a < ERF.farthest ? polynomial(s, RA) / polynomial(s, SA) : polynomial(s, RB) / polynomial(s, SB)
   const z = truncateLow(a)
   const tail = Math.exp(-z * z - 0.5625) * Math.exp((z - a) * (z + a) + ratio)
   return sign * (1 - tail / a)
