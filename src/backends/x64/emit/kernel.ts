@@ -1,5 +1,6 @@
-// A kernel as one function of machine code, by the System V calling convention:
-// void kernel(i64 chunk, void* scratch, void** slots, i32* fault).
+// A kernel as one function of machine code:
+// void kernel(i64 chunk, void* scratch, void** slots, i32* fault). Threads call it by System V's convention,
+// whatever the system's is, since generated code calls generated code.
 
 import { planAddresses } from '../../../compiler/kernel/addresses.js'
 import { hoistInvariants } from '../../../compiler/kernel/hoist.js'
@@ -14,7 +15,8 @@ import { setPointer } from './indices.js'
 import { Avx2 } from './isa/avx2.js'
 import { Avx512 } from './isa/avx512.js'
 import type { CpuLevel } from './isa/isa.js'
-import { Code, mem, r64 } from './machine/code.js'
+import { Code, mem, r64, type VReg } from './machine/code.js'
+import { type Convention, SYSTEM_V } from './machine/convention.js'
 import { finishFunction, type MachineFunction } from './machine/function.js'
 import { Registers } from './registers.js'
 import { SCALAR, type State } from './state.js'
@@ -25,30 +27,31 @@ export type { CpuLevel } from './isa/isa.js'
 
 const ISAS = { avx2: Avx2, avx512: Avx512 } as const
 
-/** Numbers of the registers the arguments come in: rdi, rsi, rdx, rcx. */
-const ARGUMENTS = { chunk: 7, scratch: 6, slots: 2, fault: 1 } as const
-
 /** The bytes of a kernel's function: position-independent, constants behind the code. */
-export const emitKernel = (kernel: Kernel, cpu: CpuLevel): Uint8Array =>
-  compileKernel(kernel, cpu).bytes()
+export const emitKernel = (
+  kernel: Kernel,
+  cpu: CpuLevel,
+  convention: Convention = SYSTEM_V,
+): Uint8Array => compileKernel(kernel, cpu, convention).bytes()
 
 /** The function of a kernel before its bytes: for listings and tests. */
-export function compileKernel(source: Kernel, cpu: CpuLevel): MachineFunction {
+export function compileKernel(
+  source: Kernel,
+  cpu: CpuLevel,
+  convention: Convention = SYSTEM_V,
+): MachineFunction {
   const possible = cpu === 'avx2' ? expandScaling(source) : source
   const kernel = hoistInvariants(unrollLoops(possible))
   const code = new Code()
   const isa = new ISAS[cpu](code)
   const varying = varyingOf(kernel)
   const constants = constantsOf(kernel)
-  const argument = (number: number) => {
+  const [chunk, scratch, slots, fault] = convention.arguments.map((number) => {
     const given = code.reg('gp', number)
     const own = code.gp()
     code.emit('mov', [r64(own), r64(given)], { reads: [given] })
     return own
-  }
-  const chunk = argument(ARGUMENTS.chunk)
-  const scratch = argument(ARGUMENTS.scratch)
-  const slots = argument(ARGUMENTS.slots)
+  }) as [VReg, VReg, VReg, VReg]
   const state: State = {
     code,
     isa,
@@ -60,7 +63,7 @@ export function compileKernel(source: Kernel, cpu: CpuLevel): MachineFunction {
     variables: new Map([[kernel.chunk.id, { kind: 'general', reg: chunk }]]),
     pointers: new Map(),
     bases: new Map(),
-    fault: argument(ARGUMENTS.fault),
+    fault,
     lanes: SCALAR,
     tables: NO_TABLES,
     emitBody: (body) => emitBody(state, body),
@@ -77,5 +80,5 @@ export function compileKernel(source: Kernel, cpu: CpuLevel): MachineFunction {
   }
   for (const p of state.addresses.entry) setPointer(state, p, false)
   emitBody(state, kernel.body)
-  return finishFunction(code, isa)
+  return finishFunction(code, isa, convention)
 }

@@ -1,13 +1,15 @@
 // Register allocation on code written by hand.
 
 import { describe, expect, test } from 'vitest'
-import { allocate, FILES, type RegisterFile } from './allocate.js'
+import { allocate, type RegisterFile, registerFile } from './allocate.js'
 import { Code, mem, r64, type VReg, view } from './code.js'
+import { SYSTEM_V } from './convention.js'
 import { dropDead, foldLoads } from './fold.js'
 import { intervalsOf } from './intervals.js'
 import { formatCode } from './print.js'
 import { constantLoads, rewriteSpills } from './spill.js'
 
+const avx2 = registerFile('avx2', SYSTEM_V)
 const never = (): boolean => false
 const small: RegisterFile = { gp: [0, 1, 3], vector: [0, 1], mask: [1] }
 
@@ -62,7 +64,7 @@ describe('allocation', () => {
     const code = new Code()
     const { sum, step, counter } = loop(code)
     code.emit('mov', [mem(code.frame(8)), r64(sum)])
-    const { homes, spilled } = allocate(code, FILES.avx2, never)
+    const { homes, spilled } = allocate(code, avx2, never)
     expect(spilled).toEqual([])
     expect(new Set([sum, step, counter].map((r) => homes[r.id])).size).toBe(3)
   })
@@ -73,7 +75,7 @@ describe('allocation', () => {
     code.v('vzero', 256, a)
     code.v('vmovaps', 256, b, a)
     code.emit('vmovups', [mem(code.frame(32)), view(b, 256)])
-    const { homes } = allocate(code, FILES.avx2, never)
+    const { homes } = allocate(code, avx2, never)
     expect(homes[b.id]).toBe(homes[a.id])
   })
 
@@ -84,7 +86,7 @@ describe('allocation', () => {
     code.g('mov', rax, 1)
     code.g('add', sum, rax)
     code.emit('mov', [mem(code.frame(8)), r64(sum)])
-    const { homes } = allocate(code, FILES.avx2, never)
+    const { homes } = allocate(code, avx2, never)
     expect(homes[sum.id]).not.toBe(0)
   })
 

@@ -2,20 +2,32 @@
 // what is free; where nothing is, the one that costs least goes without a register.
 
 import type { Code, RegClass, VReg } from './code.js'
+import type { Convention } from './convention.js'
 import { type Interval, intervalsOf } from './intervals.js'
 
 /** Real registers by class, in the order in which they are handed out. */
 export type RegisterFile = { readonly [C in RegClass]: readonly number[] }
 
-/** Those a callee may change first; rsp (4) is the stack's. */
-const GENERAL = [0, 1, 2, 6, 7, 8, 9, 10, 11, 3, 5, 12, 13, 14, 15]
 const count = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i)
 
-export const FILES = {
-  avx2: { gp: GENERAL, vector: count(16), mask: [] },
-  // k0 as a mask means `no mask`.
-  avx512: { gp: GENERAL, vector: count(32), mask: count(7, 1) },
+/** All registers there are: rsp (4) is the stack's, and k0 as a mask means `no mask`. */
+const ALL = {
+  avx2: { gp: count(16).filter((n) => n !== 4), vector: count(16), mask: [] },
+  avx512: { gp: count(16).filter((n) => n !== 4), vector: count(32), mask: count(7, 1) },
 } as const satisfies Record<string, RegisterFile>
+
+/** The registers of an instruction set, those first that need not be saved. */
+export function registerFile(
+  level: keyof typeof ALL,
+  { general, vector }: Convention,
+): RegisterFile {
+  const all = ALL[level]
+  const last = (numbers: readonly number[], saved: readonly number[]): number[] => [
+    ...numbers.filter((n) => !saved.includes(n)),
+    ...numbers.filter((n) => saved.includes(n)),
+  ]
+  return { gp: last(all.gp, general), vector: last(all.vector, vector), mask: all.mask }
+}
 
 export interface Allocation {
   /** Real registers by the ids of virtual ones; -1 where there is none. */

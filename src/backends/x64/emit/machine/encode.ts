@@ -12,13 +12,11 @@ import {
   type View,
   VReg,
 } from './code.js'
+import type { Convention } from './convention.js'
 import type { Operation } from './operations.js'
 
 const { Assembler, gp8, gp16, gp32, gp64, instructionOf, k, Memory, rax, rsp, xmm, ymm, zmm } =
   assembler
-
-/** Registers a function leaves as it found them: rbx, rbp, r12 to r15. */
-const PRESERVED = [3, 5, 12, 13, 14, 15]
 
 type Index = assembler.Memory['index']
 
@@ -82,22 +80,27 @@ class Encoder {
   constructor(
     private readonly code: Code,
     private readonly homes: Int8Array,
+    private readonly convention: Convention,
   ) {}
 
   run(): Uint8Array {
     const { a, code } = this
-    const used = new Set(code.registers.map((r) => (r.cls === 'gp' ? this.homes[r.id] : -1)))
-    const saved = PRESERVED.filter((n) => used.has(n))
+    const saved = this.used('gp', this.convention.general)
+    const vectors = this.used('vector', this.convention.vector)
     for (const n of saved) a.push(gp64(n))
-    // The frame is aligned to cache lines; what rsp was is kept at its end.
-    const frame = code.frameBytes === 0 ? 0 : (code.frameBytes + 8 + 63) & ~63
+    // The frame is aligned to cache lines; at its end are the caller's vectors, and what rsp was.
+    const bytes = code.frameBytes + 16 * vectors.length
+    const frame = bytes === 0 ? 0 : (bytes + 8 + 63) & ~63
+    const placeOf = (i: number) => assembler.mem({ base: rsp, disp: frame - 24 - 16 * i })
     if (frame > 0) {
       a.mov(rax, rsp)
       a.sub(rsp, frame)
       a.and(rsp, -64)
       a.mov(assembler.mem({ base: rsp, disp: frame - 8 }), rax)
     }
+    for (const [i, n] of vectors.entries()) a.vmovups(placeOf(i), xmm(n))
     for (const i of code.instructions) this.one(i)
+    for (const [i, n] of vectors.entries()) a.vmovups(xmm(n), placeOf(i))
     if (frame > 0) a.mov(rsp, assembler.mem({ base: rsp, disp: frame - 8 }))
     for (const n of saved.reverse()) a.pop(gp64(n))
     a.vzeroupper()
@@ -109,6 +112,12 @@ class Encoder {
       a.db(pool)
     }
     return a.finish()
+  }
+
+  /** Which of some real registers the code has given out. */
+  private used(cls: RegClass, numbers: readonly number[]): number[] {
+    const given = new Set(this.code.registers.map((r) => (r.cls === cls ? this.homes[r.id] : -1)))
+    return numbers.filter((n) => given.has(n))
   }
 
   private one(i: Instruction): void {
@@ -177,4 +186,5 @@ class Encoder {
 }
 
 /** The bytes of finished machine code. */
-export const encode = (code: Code, homes: Int8Array): Uint8Array => new Encoder(code, homes).run()
+export const encode = (code: Code, homes: Int8Array, convention: Convention): Uint8Array =>
+  new Encoder(code, homes, convention).run()

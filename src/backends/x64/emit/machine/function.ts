@@ -1,8 +1,9 @@
 // From machine IR to a finished function: loads folded, registers given out, a stack frame around it.
 
 import type { Isa } from '../isa/isa.js'
-import { allocate, FILES } from './allocate.js'
+import { allocate, registerFile } from './allocate.js'
 import type { Code, Instruction } from './code.js'
+import type { Convention } from './convention.js'
 import { encode } from './encode.js'
 import { dropDead, foldLoads } from './fold.js'
 import { formatCode } from './print.js'
@@ -20,20 +21,21 @@ export interface MachineFunction {
 /** Rounds of allocation: each gives some registers to the stack, which leaves fewer that want one. */
 const MOST_ROUNDS = 20
 
-export function finishFunction(code: Code, isa: Isa): MachineFunction {
+export function finishFunction(code: Code, isa: Isa, convention: Convention): MachineFunction {
+  const file = registerFile(isa.level, convention)
   dropDead(code)
   foldLoads(code, isa.spreads)
   let spills = 0
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const constants = constantLoads(code)
     const isCheap = (r: { id: number }): boolean => constants[r.id] !== undefined
-    const { homes, spilled } = allocate(code, FILES[isa.level], isCheap)
+    const { homes, spilled } = allocate(code, file, isCheap)
     if (spilled.length === 0) {
       const { instructions } = code
       return {
         instructions,
         spills,
-        bytes: () => encode(code, homes),
+        bytes: () => encode(code, homes, convention),
         text: () => formatCode(instructions, homes),
       }
     }
