@@ -177,6 +177,38 @@ export function testAddresses({ check }: Subject): void {
       }
     })
 
+    test.each(KINDS)('rows of %s that data choose', (type) => {
+      const places = [3, 0, 3, 1]
+      for (const shape of SHAPES) {
+        for (const stride of [1, 2, -1, 5]) {
+          for (const n of [3, 16, 37]) {
+            const width = Math.abs(stride) * (n - 1) + 1
+            const first = stride < 0 ? width - 1 : 0
+            const k = new KernelBuilder(`rows ${type} ${shape} ${stride} ${n}`)
+            const at = k.buffer('at', 'i32', 'read', places.length)
+            const x = k.buffer('x', type, 'read', 4 * width)
+            const y = k.buffer('y', type, 'readwrite', places.length * n)
+            const z = k.buffer('z', type, 'readwrite', 4 * width)
+            k.loop('row', places.length, (row) => {
+              const offset = k.load(at, row)
+              forEach(k, n, shape, (i) => {
+                const here = plus(times(i, stride), first)
+                const v = k.gather(x, here, offset, width)
+                k.store(y, plus(times(row, n), i), v)
+                k.emit({ op: 'scatter', buffer: z, at: here, offset, scale: width, from: v })
+              })
+            })
+            check(k.finish(), [
+              Int32Array.from(places),
+              sample(type, 4 * width, 1),
+              sample(type, places.length * n, 2),
+              sample(type, 4 * width, 3),
+            ])
+          }
+        }
+      }
+    })
+
     test.each(KINDS)('stores of %s under a condition', (type) => {
       for (const n of [1, 4, 6, 16, 35]) {
         const k = new KernelBuilder(`masked store ${type} ${n}`)

@@ -63,6 +63,7 @@ export function compileKernel(
     variables: new Map([[kernel.chunk.id, { kind: 'general', reg: chunk }]]),
     pointers: new Map(),
     bases: new Map(),
+    moved: new Map(),
     fault,
     lanes: SCALAR,
     tables: NO_TABLES,

@@ -22,6 +22,31 @@ export function pointerOf(e: State, a: Access): VReg {
   return reg
 }
 
+/**
+ * Where an access's constant place is: its pointer, moved by an offset that is the same for all lanes if it
+ * has one. Lanes then lie as those of a plain load or store do.
+ */
+export function baseOf(e: State, s: AccessStmt, a: Access, part: number): VReg {
+  const pointer = pointerOf(e, a)
+  if (!('offset' in s) || !e.registers.isUniform(s.offset)) return pointer
+  // Parts of a statement follow one another without a branch in between: the first one's base serves all.
+  const known = part === e.lanes.parts[0] ? undefined : e.moved.get(s)
+  if (known !== undefined) return known
+  const { code } = e
+  const base = code.gp()
+  const offset = e.registers.get(s.offset, part, 0, e.lanes)
+  code.emit('lea', [
+    r64(base),
+    { ...elementOf(e, a, offset, s.scale * BYTES[s.buffer.type]), disp: 0 },
+  ])
+  e.moved.set(s, base)
+  return base
+}
+
+/** The offset that differs from lane to lane, if an access has one. */
+export const laneOffset = (e: State, s: AccessStmt): Reg | null =>
+  'offset' in s && !e.registers.isUniform(s.offset) ? s.offset : null
+
 /** Loads one element into lane 0. */
 function loadElement(e: State, dst: VReg, from: Mem, type: MemoryType): void {
   const { code } = e
@@ -101,28 +126,36 @@ export function emitGather(e: State, s: Of<'gather'>, part: number): void {
     registers.assign(s.dst, 0, 0, lanes, (dst) => {
       loadSplat(e, dst, elementOf(e, a, registers.get(s.offset, 0, 0, lanes), step), type, bits)
     })
+  } else if (registers.isUniform(s.offset)) {
+    loadLanes(e, s, a, part, bits)
   } else {
-    gatherLanes(e, s, a, part, bits, s.offset, s.scale)
+    gatherLanes(e, s, a, part, bits)
   }
 }
 
-function loadLanes(e: State, s: Of<'load'>, a: Access, part: number, bits: VectorBits): void {
+function loadLanes(
+  e: State,
+  s: Of<'load' | 'gather'>,
+  a: Access,
+  part: number,
+  bits: VectorBits,
+): void {
   const { registers, isa, lanes } = e
   const type = s.buffer.type
   const size = BYTES[type]
-  const base = pointerOf(e, a)
+  const base = baseOf(e, s, a, part)
   if (a.varying.length > 0 || a.laneBytes !== size) {
     if (a.varying.length > 0 && loadByTable(e, s, a, base, part, bits)) return
     const near = NEAR[a.laneBytes / size]
-    if (near && a.varying.length === 0 && near(e, s, a, part, bits)) return
-    gatherLanes(e, s, a, part, bits, null, 1)
+    if (near && a.varying.length === 0 && near(e, s, a, base, part, bits)) return
+    gatherLanes(e, s, a, part, bits)
     return
   }
   const mask = maskOf(lanes, part)
   if (type === 'u8') {
     const from = mem(base, a.bytes + lanes.size * part)
     if (mask && isa.level === 'avx2') {
-      gatherLanes(e, s, a, part, bits, null, 1)
+      gatherLanes(e, s, a, part, bits)
       return
     }
     registers.assign(s.dst, part, 0, lanes, (dst) => {
@@ -146,15 +179,16 @@ function loadLanes(e: State, s: Of<'load'>, a: Access, part: number, bits: Vecto
 const NEAR: {
   readonly [distance: number]: (
     e: State,
-    s: Of<'load'>,
+    s: Of<'load' | 'gather'>,
     a: Access,
+    base: VReg,
     part: number,
     bits: VectorBits,
   ) => boolean
 } = { 2: loadPairs, [-1]: loadBackwards }
 
 /** How many lanes of a part are loaded if they can be permuted and counted now; else 0. */
-function countedLanes(e: State, s: Of<'load'>, part: number, bits: VectorBits): number {
+function countedLanes(e: State, s: Of<'load' | 'gather'>, part: number, bits: VectorBits): number {
   if ((s.buffer.type !== 'f32' && s.buffer.type !== 'i32') || bits === 128) return 0
   return isWhole(e.lanes, part) ? e.lanes.size : (e.lanes.mask!.prefix?.[part] ?? 0)
 }
@@ -176,14 +210,20 @@ function loadFirst(e: State, from: Mem, count: number, type: MemoryType, bits: V
 }
 
 /** Every other element: two loads, which end with the last element asked for. */
-function loadPairs(e: State, s: Of<'load'>, a: Access, part: number, bits: VectorBits): boolean {
+function loadPairs(
+  e: State,
+  s: Of<'load' | 'gather'>,
+  a: Access,
+  base: VReg,
+  part: number,
+  bits: VectorBits,
+): boolean {
   const { code, isa, registers, lanes } = e
   const { type } = s.buffer
   const count = countedLanes(e, s, part, bits)
   if (count === 0) return false
   const n = lanes.size
   const first = a.bytes + 8 * n * part
-  const base = pointerOf(e, a)
   // All lanes: the second load is one element early, so that it needs no mask to end with the last one.
   const early = count === n ? 1 : 0
   registers.assign(s.dst, part, 0, lanes, (dst) => {
@@ -208,8 +248,9 @@ function loadPairs(e: State, s: Of<'load'>, a: Access, part: number, bits: Vecto
 /** Neighbours in reverse: one load, which begins with the last lane's. */
 function loadBackwards(
   e: State,
-  s: Of<'load'>,
+  s: Of<'load' | 'gather'>,
   a: Access,
+  base: VReg,
   part: number,
   bits: VectorBits,
 ): boolean {
@@ -218,7 +259,7 @@ function loadBackwards(
   if (count === 0) return false
   const last = a.bytes - 4 * (lanes.size * part + count - 1)
   registers.assign(s.dst, part, 0, lanes, (dst) => {
-    const forwards = loadFirst(e, mem(pointerOf(e, a), last), count, s.buffer.type, bits)
+    const forwards = loadFirst(e, mem(base, last), count, s.buffer.type, bits)
     const order = code.vector()
     const table = Array.from({ length: lanes.size }, (_, l) => Math.max(0, count - 1 - l))
     isa.loadTable(order, table, bits)
@@ -234,15 +275,12 @@ function gatherLanes(
   a: Access,
   part: number,
   bits: VectorBits,
-  offset: Reg | null,
-  scale: number,
 ): void {
   const { isa, registers, lanes } = e
   const type = s.buffer.type
-  const size = BYTES[type]
   const mask = maskOf(lanes, part)
-  const index = elementIndices(e, a, part, offset, scale, size)
-  const base = pointerOf(e, a)
+  const index = elementIndices(e, s, a, part)
+  const base = baseOf(e, s, a, part)
   if (type === 'u8') {
     registers.assign(s.dst, part, 0, lanes, (dst) => {
       gatherBytes(e, dst, base, a.bytes, index, mask, bits)
@@ -259,17 +297,12 @@ function gatherLanes(
 }
 
 /** For each lane of a part, how many elements from the access's constant place its element is. */
-export function elementIndices(
-  e: State,
-  a: Access,
-  part: number,
-  offset: Reg | null,
-  scale: number,
-  size: number,
-): VReg {
+export function elementIndices(e: State, s: AccessStmt, a: Access, part: number): VReg {
   const { code, isa, registers, lanes } = e
   const bits = isa.width('i32', lanes.size)
-  const distances = laneDistances(e, a.laneBytes, a.varying, part, size)
+  const distances = laneDistances(e, a.laneBytes, a.varying, part, BYTES[s.buffer.type])
+  const offset = laneOffset(e, s)
+  const scale = 'scale' in s ? s.scale : 1
   const offsets = offset && scaled(e, registers.get(offset, part, 0, lanes), scale)
   if (distances && offsets) {
     const sum = code.vector()

@@ -61,6 +61,8 @@ export interface State {
   /** Pointers, by id, and bases of buffers. */
   pointers: Map<number, VReg>
   readonly bases: Map<BufferDecl, VReg>
+  /** Pointers of accesses, moved by an offset that all lanes of the statement at work share. */
+  readonly moved: Map<Stmt, VReg>
   /** Address of the fault word. */
   readonly fault: VReg
   lanes: Lanes

@@ -6,7 +6,7 @@ import { BYTES, type MemoryType, type Reg } from '../../../compiler/kernel/ir.js
 import { Avx512 } from './isa/avx512.js'
 import { isWide } from './isa/isa.js'
 import { laneLoop } from './lane-loop.js'
-import { accessOf, elementIndices, elementOf, pointerOf } from './loads.js'
+import { accessOf, baseOf, elementIndices, elementOf, laneOffset, pointerOf } from './loads.js'
 import { imm, type Mem, mem, r32, type VectorBits, type VReg, view } from './machine/code.js'
 import { maskOf, type Of, type State } from './state.js'
 
@@ -67,13 +67,13 @@ function storeLanes(e: State, s: Of<'store' | 'scatter'>, part: number): void {
   const size = BYTES[type]
   const bits = isa.width(s.from.type, lanes.size)
   const condition = conditionOf(e, part, s.op === 'store' ? s.when : undefined)
-  if (s.op !== 'store' || a.laneBytes !== size || a.varying.length > 0) {
+  if (laneOffset(e, s) !== null || a.laneBytes !== size || a.varying.length > 0) {
     storeApart(e, s, a, part, bits, condition)
     return
   }
-  const base = pointerOf(e, a)
+  const base = baseOf(e, s, a, part)
   if (type === 'u8') {
-    storeBytes(e, s, a, part, bits, condition)
+    storeBytes(e, s, mem(base, a.bytes + lanes.size * part), part, bits, condition)
     return
   }
   for (let half = 0; half < isa.halves(s.from.type, lanes.size); half++) {
@@ -90,20 +90,19 @@ function storeLanes(e: State, s: Of<'store' | 'scatter'>, part: number): void {
 function storeBytes(
   e: State,
   s: Of<'store' | 'scatter'>,
-  a: Access,
+  to: Mem,
   part: number,
   bits: VectorBits,
   condition: VReg | null,
 ): void {
   const { code, isa, lanes, registers } = e
   const from = registers.get(s.from, part, 0, lanes)
-  const to = mem(pointerOf(e, a), a.bytes + lanes.size * part)
   if (isa instanceof Avx512) {
     code.emit('vpmovdb', [to, view(from, bits)], condition ? { mask: condition } : {})
     return
   }
   if (condition) {
-    storeApart(e, s, a, part, bits, condition)
+    storeApart(e, s, accessOf(e, s), part, bits, condition)
     return
   }
   const [packed, order] = [code.vector(), code.vector()]
@@ -130,16 +129,8 @@ function storeApart(
   const { code, isa, lanes, registers } = e
   const type = s.buffer.type
   const size = BYTES[type]
-  const scattered = s.op === 'scatter'
-  const base = pointerOf(e, a)
-  const index = elementIndices(
-    e,
-    a,
-    part,
-    scattered ? s.offset : null,
-    scattered ? s.scale : 1,
-    size,
-  )
+  const base = baseOf(e, s, a, part)
+  const index = elementIndices(e, s, a, part)
   const indexBits = isa.width('i32', lanes.size)
   const halves = isa.halves(s.from.type, lanes.size)
   let active: VReg | null = null

@@ -93,7 +93,7 @@ function windows(wanted: Int32Array, count: number, size: number) {
 /** Loads lanes by a permutation of neighbours; false where that cannot be. */
 export function loadByTable(
   e: State,
-  s: Of<'load'>,
+  s: Of<'load' | 'gather'>,
   a: Access,
   pointer: VReg,
   part: number,
