@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { stridesOf } from '../../base/shape.js'
-import { formatAffine, ofVar } from '../kernel/affine.js'
+import { formatAffine, ofVar, plus } from '../kernel/affine.js'
 import type { Affine, IndexVar } from '../kernel/ir.js'
 import { affineEqual, IndexSpace, reshapeCoords } from './space.js'
 
@@ -91,4 +91,20 @@ it('needs no quotient where ranges show what it is', () => {
   expect(affineEqual(space.digit(space.linear([i, k], [6, 2]), 12, 0), space.digit(i, 2, 0))).toBe(
     true,
   )
+})
+
+it('puts digits together that are known in simpler forms', () => {
+  // Elements counted in pieces that divide the inner axis: the outer coordinate is one of the piece alone.
+  for (const [rows, columns, piece] of [
+    [5, 64, 16],
+    [5, 64, 64],
+    [3, 48, 16],
+    [7, 20, 15],
+  ] as const) {
+    const space = new IndexSpace()
+    const at = space.variable('piece', Math.ceil((rows * columns) / piece))
+    const index = plus(ofVar(at, piece), ofVar(space.variable('i', piece)))
+    const coords = reshapeCoords(space, [index], [rows * columns], [rows, columns])
+    expect(space.linear(coords, [columns, 1])).toEqual(index)
+  }
 })

@@ -5,7 +5,7 @@
 // ("digits") are kept as variables with a definition, put together again when sums are formed, and
 // dropped when the ranges of variables show what they are. Only what is left is ever computed.
 
-import { coefficientOf, indexVar, plus, times, ZERO } from '../kernel/affine.js'
+import { coefficientOf, indexVar, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, IndexVar } from '../kernel/ir.js'
 
 /** floor(value / by) mod `mod`; `mod` 0 stands for no remainder taken. */
@@ -188,9 +188,11 @@ export class IndexSpace {
       })
       for (const high of sum.terms) {
         if (high.coefficient !== low.coefficient * l.mod) continue
-        const h = this.digits.get(high.variable.id)
-        if (h === undefined || h.by !== l.by * l.mod || !affineEqual(h.value, l.value)) continue
-        const merged = this.digit(l.value, l.by, h.mod === 0 ? 0 : h.mod * l.mod)
+        // The next digit of the same value may be known in a simpler form: so it is worked out, and compared.
+        const mod = this.digits.get(high.variable.id)?.mod ?? 0
+        const next = this.digit(l.value, l.by * l.mod, mod)
+        if (!affineEqual(next, ofVar(high.variable))) continue
+        const merged = this.digit(l.value, l.by, mod * l.mod)
         return plus(rest(low.variable, high.variable), times(merged, low.coefficient))
       }
     }
