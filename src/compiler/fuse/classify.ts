@@ -1,5 +1,6 @@
 // What fusion needs to know of an operation: how it gets its operands, and what computing it again costs.
 
+import { sizeOf } from '../../base/shape.js'
 import { Body } from '../../ir/body.js'
 import { type Node, topological } from '../../ir/node.js'
 import { costOf, isElementwise } from '../lower/elementwise.js'
@@ -48,9 +49,20 @@ const KINDS: Readonly<Record<string, Kind>> = {
   output: 'result',
 }
 
+/** Operations that find elements by data. */
+const BY_DATA = new Set(['gather', 'dynamicSlice', 'scatterAdd', 'scatterSet', 'dynamicUpdate'])
+/** Elements that offsets in registers of 32 bits reach, and a vector beyond. */
+const FARTHEST = 2 ** 31 - 64
+
+/** Whether a value is too large for kernels to find elements of it by data. */
+const isFar = (x: Node): boolean => sizeOf(x.shape as readonly number[]) > FARTHEST
+
 export function kindOf(node: Node): Kind {
   const known = KINDS[node.op.name]
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    const far = BY_DATA.has(node.op.name) && isFar(node.inputs[0] as Node)
+    return far && !isIndexCheck(node) ? 'host' : known
+  }
   if (isView(node)) return 'view'
   if (node.attrs.body instanceof Body) return runsOnDevice(node.attrs.body) ? 'loop' : 'host'
   return isElementwise(node.op.name) ? 'lane' : 'host'

@@ -163,3 +163,17 @@ describe('no kernel has more buffers than the target allows', () => {
     expect(Math.max(...buffers(running(300)))).toBeLessThanOrEqual(64)
   })
 })
+
+describe('values too large for offsets of 32 bits', () => {
+  const rows = parameter([3], 'int32')
+  const large = parameter([2 ** 16, 2 ** 16], 'uint8')
+
+  it('are searched by the host where data say what is wanted', () => {
+    expect(kinds(b.gather(float(2 ** 16, 64), rows, 0))).toEqual(['map'])
+    expect(kinds(b.gather(large, rows, 0))).toEqual(['host'])
+  })
+
+  it('are read by kernels otherwise', () => {
+    expect(kinds(b.neg(large))).toEqual(['map'])
+  })
+})

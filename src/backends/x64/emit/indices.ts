@@ -154,7 +154,9 @@ export function laneDistances(
   if (laneBytes === 0 && varying.length === 0) return null
   const { code, isa, lanes } = e
   const step = laneBytes / unit
-  if (Math.abs(step) * lanes.size * (part + 1) >= 2 ** 31) {
+  const terms = varying.map((t) => ({ variable: t.variable, coefficient: t.bytes / unit }))
+  const { low, high } = e.ranges.affine({ constant: 0, terms })
+  if (Math.abs(step) * lanes.size * (part + 1) + Math.max(-low, high) >= 2 ** 31) {
     throw new Error('lanes too far apart for 32-bit indices')
   }
   const bits = isa.width('i32', lanes.size)
@@ -186,6 +188,11 @@ function reciprocal(by: number): { multiplier: bigint; shift: number } {
   return { multiplier: (1n << BigInt(31 + s)) / BigInt(by) + 1n, shift: 31 + s }
 }
 
+/** Quotients are right for values below 2^31, and values of lanes have 32 bits. */
+function checkReach(e: State, a: Affine): void {
+  if (e.ranges.affine(a).high >= 2 ** 31) throw new Error('an index beyond 2^31')
+}
+
 /** floor(value / by) of a general register that is not negative and below 2^31. */
 export function quotient(e: State, value: VReg, by: number): VReg {
   const { code } = e
@@ -212,7 +219,7 @@ export function divideGeneral(e: State, s: Of<'divide' | 'modulo'>): void {
     e.variables.set(s.variable.id, { kind: 'constant', value })
     return
   }
-  if (e.ranges.affine(s.value).high >= 2 ** 31) throw new Error(`an index beyond 2^31`)
+  checkReach(e, s.value)
   const value = affineValue(e, s.value)
   let result: VReg
   if (s.op === 'modulo' && Number.isInteger(Math.log2(s.by))) {
@@ -239,6 +246,7 @@ export function divideLanes(e: State, s: Of<'divide' | 'modulo'>, part: number):
     home = { kind: 'lanes', regs: [] }
     e.variables.set(s.variable.id, home)
   }
+  checkReach(e, s.value)
   const value = laneValues(e, s.value, part)
   const out = code.vector()
   home.regs[part] = out
