@@ -36,7 +36,7 @@ export function wasmAvailable(): DeviceInfo {
 }
 
 /** Estimated nanoseconds of shared work in a segment worth telling other threads of, and waking them. */
-const WORTH_SHARING = 6_000
+const WORTH_TELLING = 6_000
 const WORTH_WAKING = 50_000
 
 /** For tests and special uses; the defaults suit everybody else. */
@@ -150,7 +150,7 @@ export class WasmDevice implements Device {
     const run = module.run[segment]!
     const others = this.wanted - 1
     const { shareable } = module.plan.segments[segment]!
-    if (!this.pool || others === 0 || shareable < WORTH_SHARING || this.depth > 1) {
+    if (!this.pool || others === 0 || shareable < WORTH_TELLING || this.depth > 1) {
       run(0, 1, 0, table, scratch)
       return
     }

@@ -9,7 +9,7 @@ import type { Port, Ports } from '../ports.js'
 import { listener } from '../profile.js'
 import { type Residence, Storage } from '../storage.js'
 import { type Arrays, addressOf } from './native/arrays.js'
-import { viewOf } from './native/pages.js'
+import { PAGE, roundUp, viewOf } from './native/pages.js'
 import type { PlanCode } from './plan-code.js'
 import { Recorder } from './recorder.js'
 import { RunList } from './run-list.js'
@@ -46,9 +46,8 @@ class Place implements Residence {
 /** Inputs up to this many bytes are copied rather than asked for their address, the first time. */
 const SMALL_INPUT = 1024
 /** Estimated nanoseconds of shared work in a job worth telling other threads of, and waking them. */
-const WORTH_SHARING = 3_000
+const WORTH_TELLING = 3_000
 const WORTH_WAKING = 30_000
-const SCRATCH_PAGE = 4096
 
 export class X64Executable implements Executable {
   private readonly list: RunList
@@ -103,7 +102,7 @@ export class X64Executable implements Executable {
       else if (b.kind === 'arena') this.arenaEntries.push({ entry: i, offset: b.offset })
     }
     // Threads' scratch areas start on pages of their own.
-    this.stride = Math.ceil(plan.scratchBytes / SCRATCH_PAGE) * SCRATCH_PAGE
+    this.stride = roundUp(plan.scratchBytes, PAGE)
   }
 
   run(inputs: readonly (Storage | number)[], targets: readonly (Storage | null)[]): Storage[] {
@@ -255,7 +254,7 @@ export class X64Executable implements Executable {
     this.threads = threads
     let most = 1
     for (const [s, { shareable }] of this.segments.entries()) {
-      const count = shareable < WORTH_SHARING ? 1 : threads
+      const count = shareable < WORTH_TELLING ? 1 : threads
       most = Math.max(most, count)
       this.list.share(s, count, shareable > WORTH_WAKING)
     }

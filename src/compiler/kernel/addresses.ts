@@ -12,7 +12,7 @@ import { bodiesOf, variableOf } from './walk.js'
 export const REACH = 1 << 20
 
 /** Lanes that span more than this are addressed one by one, without constant offsets. */
-export const LANE_REACH = 1 << 16
+const LANE_REACH = 1 << 16
 
 /** A number of bytes for each step of an index variable. */
 export interface Term {

@@ -35,7 +35,7 @@ function split(a: number): [number, number] {
 }
 
 /** a·b + c with (all but always) one rounding to double, by error-free transformations. */
-export function fma64(a: number, b: number, c: number): number {
+function fma64(a: number, b: number, c: number): number {
   const p = a * b
   if (!Number.isFinite(p + c) || Math.abs(a) > 1e150 || Math.abs(b) > 1e150) return p + c
   const [ah, al] = split(a)
@@ -53,7 +53,7 @@ const minimum = Math.min
 const maximum = Math.max
 
 /** To the nearest integer, halves to even. */
-export function roundEven(x: number): number {
+function roundEven(x: number): number {
   if (!Number.isFinite(x) || Math.abs(x) >= 2 ** 52) return x
   const r = Math.round(x)
   const even = Math.abs(x % 1) === 0.5 && r % 2 !== 0 ? r - 1 : r

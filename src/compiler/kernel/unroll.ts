@@ -65,7 +65,7 @@ function expandLoops(kernel: Kernel): Kernel {
 }
 
 /** Replaces guards that always or never hold by the branch that is taken. */
-export function dropGuards(kernel: Kernel): Kernel {
+function dropGuards(kernel: Kernel): Kernel {
   const ranges = new Ranges(kernel)
   const simplify = (body: readonly Stmt[]): Stmt[] =>
     body.flatMap((s) => {

@@ -97,6 +97,3 @@ export function affinesOf(s: Stmt): readonly Affine[] {
 
 /** The index variable a statement defines. */
 export const variableOf = (s: Stmt): IndexVar | null => ('variable' in s ? s.variable : null)
-
-export const mentions = (a: Affine, ids: ReadonlySet<number>): boolean =>
-  a.terms.some((t) => ids.has(t.variable.id))

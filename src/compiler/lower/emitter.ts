@@ -1,7 +1,7 @@
 // Emits the value of a node at given coordinates: loads where it is in memory, its expression elsewhere.
 
 import type { DType } from '../../base/dtype.js'
-import { sizeOf, stridesOf } from '../../base/shape.js'
+import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { isIndexCheck } from '../fuse/classify.js'
 import { formatAffine, plus, times, ZERO } from '../kernel/affine.js'
@@ -376,5 +376,3 @@ export function blockOffset(
   }
   return offset
 }
-
-export const elementsOf = (node: Node): number => sizeOf(shapeOf(node))

@@ -7,7 +7,7 @@ import { halvesOf, PART, type State } from './state.js'
 
 type Numeric = Exclude<RegType, 'bool'>
 
-export const SHAPE = { f32: 'f32x4', f64: 'f64x2', i32: 'i32x4', i64: 'i64x2' } as const
+const SHAPE = { f32: 'f32x4', f64: 'f64x2', i32: 'i32x4', i64: 'i64x2' } as const
 const EXTRACT: Record<Numeric, LaneOp> = {
   f32: 'f32x4.extract_lane',
   f64: 'f64x2.extract_lane',

@@ -7,7 +7,7 @@ import type { FunctionBody } from '../encode/function.js'
 import type { OpName, ValueType } from '../encode/opcodes.js'
 import { halvesOf, isWhole, type Lanes, type Mask, PART } from './state.js'
 
-export const SCALAR_TYPE: Record<RegType, ValueType> = {
+const SCALAR_TYPE: Record<RegType, ValueType> = {
   f32: 'f32',
   f64: 'f64',
   i32: 'i32',
@@ -226,7 +226,7 @@ export class Registers {
 }
 
 /** The 16 bytes of a v128 with a constant in all lanes. */
-export function constantBytes(type: RegType, value: number | bigint): Uint8Array {
+function constantBytes(type: RegType, value: number | bigint): Uint8Array {
   switch (type) {
     case 'f32':
       return new Uint8Array(new Float32Array(4).fill(Number(value)).buffer)

@@ -12,7 +12,7 @@ import { summedTable, tableLanes } from './tables.js'
 const fits = (n: number): boolean => (n | 0) === n
 
 /** dst += constant. */
-export function addConstant(e: State, dst: VReg, constant: number): void {
+function addConstant(e: State, dst: VReg, constant: number): void {
   if (constant === 0) return
   if (fits(constant)) {
     e.code.g('add', dst, constant)

@@ -1,6 +1,6 @@
 // What vectors cannot do: a loop over the lanes of a part, whose operands wait in the stack frame.
 
-import { type Mem, mem, type VectorBits, type VReg } from './machine/code.js'
+import { type Mem, mem, type VectorBits, type VReg, view } from './machine/code.js'
 import type { State } from './state.js'
 
 export interface LaneOperand {
@@ -25,7 +25,7 @@ export function laneLoop(
 ): void {
   const { code } = e
   const store = (bits: VectorBits, place: Mem, reg: VReg): void =>
-    code.emit('vmovups', [place, { kind: 'view', reg, bits }])
+    code.emit('vmovups', [place, view(reg, bits)])
   const places = operands.map((o) => {
     const place = code.frame(64)
     store(o.bits, mem(place), o.reg)

@@ -6,7 +6,6 @@ import { knownBound, knownValue } from '../../../compiler/kernel/known.js'
 import { difference } from '../../../compiler/kernel/ranges.js'
 import { boundParts, resultOf, walk } from '../../../compiler/kernel/walk.js'
 import {
-  addConstant,
   advancePointers,
   affineInto,
   affineValue,
@@ -37,7 +36,7 @@ function repeat(
   code.bind(top)
   code.inLoop(() => {
     round()
-    for (const p of pointers) addConstant(e, e.pointers.get(p.id)!, p.step * step)
+    advancePointers(e, pointers, step)
     code.g('add', counter, step)
     compare(e, counter, limit)
     code.jump('jl', top)

@@ -31,12 +31,11 @@ export function storeSquare(e: State, square: readonly Store[], part: number): v
     turned.push(pair('vunpcklpd', left, right), pair('vunpckhpd', left, right))
   }
   const active = isWhole(lanes, part) ? lanes.size : lanes.mask!.prefix![part]!
-  const extract = isa.level === 'avx2' ? 'vextractf128' : 'vextractf32x4'
   for (let lane = 0; lane < active; lane++) {
     const group = Math.floor(lane / SIDE)
     const from = turned[lane % SIDE]!
     const to = mem(pointer, a.bytes + a.laneBytes * (lanes.size * part + lane))
     if (group === 0) code.emit('vmovups', [to, view(from, 128)])
-    else code.emit(extract, [to, view(from, bits), imm(group)])
+    else code.emit(isa.extract, [to, view(from, bits), imm(group)])
   }
 }

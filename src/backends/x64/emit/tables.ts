@@ -18,7 +18,7 @@ export interface Tables {
 
 export const NO_TABLES: Tables = { count: 0, values: new Map() }
 
-/** Longest loop with tables. */
+/** Longest loop with tables: each takes 16 KiB then. */
 const LONGEST = 4096
 
 /** Tables of what a vector loop divides, for `count` values of its variable in whole rounds of `step`. */

@@ -22,6 +22,8 @@ export class Avx2 extends Isa {
   readonly condition = 'vector'
   readonly bitwise = { and: 'vpand', or: 'vpor', xor: 'vpxor', andn: 'vpandn' }
   readonly round = 'vround'
+  readonly extract = 'vextractf128'
+  readonly insert = 'vinsertf128'
 
   compare(
     dst: VReg,

@@ -2,7 +2,7 @@
 
 import type { RegType } from '../../../../compiler/kernel/ir.js'
 import { INTEGER_PREDICATES } from '../../assembler/index.js'
-import { type Mem, mem, r32, type VectorBits, type VReg, view } from '../machine/code.js'
+import { imm, type Mem, mem, r32, type VectorBits, type VReg, view } from '../machine/code.js'
 import {
   type Comparison,
   FLOAT_PREDICATE,
@@ -22,6 +22,8 @@ export class Avx512 extends Isa {
   readonly condition = 'mask'
   readonly bitwise = { and: 'vpandd', or: 'vpord', xor: 'vpxord', andn: 'vpandnd' }
   readonly round = 'vrndscale'
+  readonly extract = 'vextractf32x4'
+  readonly insert = 'vinsertf32x4'
 
   compare(
     dst: VReg,
@@ -88,7 +90,7 @@ export class Avx512 extends Isa {
   firstLanes(dst: VReg, count: VReg, part: number): void {
     const { c } = this
     const t = c.gp()
-    c.emit('mov', [r32(t), { kind: 'imm', value: 2 ** part - 1 }])
+    c.emit('mov', [r32(t), imm(2 ** part - 1)])
     // Bits from the count on become 0; a count of 32 and more leaves them all.
     c.emit('bzhi', [r32(t), r32(t), r32(count)])
     c.emit('kmovw', [view(dst, 64), r32(t)])
@@ -98,9 +100,9 @@ export class Avx512 extends Isa {
     const { c } = this
     const t = c.gp()
     c.emit('kmovw', [r32(t), view(from, 64)])
-    c.emit('and', [r32(t), { kind: 'imm', value: 1 }])
+    c.emit('and', [r32(t), imm(1)])
     c.emit('neg', [r32(t)])
-    if (part < 16) c.emit('and', [r32(t), { kind: 'imm', value: 2 ** part - 1 }])
+    if (part < 16) c.emit('and', [r32(t), imm(2 ** part - 1)])
     c.emit('kmovw', [view(dst, 64), r32(t)])
   }
 

@@ -7,7 +7,7 @@
 
 import type { MemoryType, RegType } from '../../../../compiler/kernel/ir.js'
 import { FLOAT_PREDICATES } from '../../assembler/index.js'
-import { type Code, type Mem, mem, type VectorBits, type VReg, view } from '../machine/code.js'
+import { type Code, imm, type Mem, mem, type VectorBits, type VReg, view } from '../machine/code.js'
 
 export type CpuLevel = 'avx2' | 'avx512'
 export type Numeric = Exclude<RegType, 'bool'>
@@ -57,6 +57,9 @@ export abstract class Isa {
   /** Bitwise operations on integers. */
   abstract readonly bitwise: { readonly [F in 'and' | 'or' | 'xor' | 'andn']: string }
   abstract readonly round: 'vround' | 'vrndscale'
+  /** Taking 128 bits out of a register, and putting them into one. */
+  abstract readonly extract: 'vextractf128' | 'vextractf32x4'
+  abstract readonly insert: 'vinsertf128' | 'vinsertf32x4'
 
   constructor(readonly c: Code) {}
 
@@ -143,10 +146,9 @@ export abstract class Isa {
     if (half === 0) return from
     const out = this.c.vector()
     if (bits === 512) {
-      this.c.emit('vextractf64x4', [view(out, 256), view(from, 512), { kind: 'imm', value: 1 }])
+      this.c.emit('vextractf64x4', [view(out, 256), view(from, 512), imm(1)])
     } else if (bits === 256) {
-      const op = this.level === 'avx2' ? 'vextractf128' : 'vextractf32x4'
-      this.c.emit(op, [view(out, 128), view(from, 256), { kind: 'imm', value: 1 }])
+      this.c.emit(this.extract, [view(out, 128), view(from, 256), imm(1)])
     } else {
       this.c.v('vpshufd', 128, out, from, 0xee)
     }
@@ -159,14 +161,9 @@ export abstract class Isa {
       this.c.v('vunpcklpd', 128, dst, low, high)
       return
     }
-    const op =
-      bits === 512 ? 'vinsertf64x4' : this.level === 'avx2' ? 'vinsertf128' : 'vinsertf32x4'
-    this.c.emit(op, [
-      view(dst, bits),
-      view(low, bits),
-      view(high, bits === 512 ? 256 : 128),
-      { kind: 'imm', value: 1 },
-    ])
+    const [op, half] =
+      bits === 512 ? (['vinsertf64x4', 256] as const) : ([this.insert, 128] as const)
+    this.c.emit(op, [view(dst, bits), view(low, bits), view(high, half), imm(1)])
   }
 
   // ---- What differs ----
@@ -199,7 +196,7 @@ export abstract class Isa {
   /** Conditions among themselves. */
   abstract logic(dst: VReg, fn: 'and' | 'or' | 'xor' | 'andn', a: VReg, b: VReg, part: number): void
   abstract not(dst: VReg, a: VReg, part: number): void
-  /** A condition that holds in all lanes or in none; or in the first `n`. */
+  /** A condition that holds in the first lanes, `first` of them: none, some or all. */
   abstract conditionConstant(dst: VReg, first: number, part: number): void
   /** A condition that holds in the first `count` lanes, 0 ≤ count. */
   abstract firstLanes(dst: VReg, count: VReg, part: number): void

@@ -128,10 +128,9 @@ export type VectorBits = 128 | 256 | 512
 
 export const view = (reg: VReg, bits: View['bits']): View => ({ kind: 'view', reg, bits })
 export const imm = (value: number | bigint): Imm => ({ kind: 'imm', value })
-/** 64 and 32 bits of a general register, and a mask register. */
+/** 64 and 32 bits of a general register. */
 export const r64 = (reg: VReg): View => view(reg, 64)
 export const r32 = (reg: VReg): View => view(reg, 32)
-export const k = (reg: VReg): View => view(reg, 64)
 
 export function mem(base: VReg | Place, disp = 0, change: Partial<Mem> | null = null): Mem {
   if (change === null) {
