@@ -1,16 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import type { ConvAttrs } from '../../ir/build.js'
 import { fma32 } from '../kernel/lanewise.js'
-import type { Reader } from '../lower/assembly.js'
+import type { KernelCall, LoweringContext, Reader } from '../lower/assembly.js'
 import { lowerConv } from './conv.js'
 import { tiledFeatures } from './featurekernel.js'
 import { featureTiling } from './featuretiles.js'
 import { coordinates, flatAt, target, values, Workspace } from './fixtures.js'
 import { convNumerics } from './numerics.js'
-import { patchesOf } from './patches.js'
+import { type Patches, patchesOf } from './patches.js'
 import { phasesOf } from './phases.js'
 import { type ConvSpec, convSizes, product } from './spec.js'
 import { needsNoStage, Stage } from './stage.js'
+import { tiledWindows } from './windowkernel.js'
+import { packedTiling, type WindowTiling } from './windows.js'
 
 const TARGETS = [target(4, 8, 4), target(6, 8, 4), target(12, 32, 16), target(1, 4, 4)]
 
@@ -141,15 +143,20 @@ function check(
   }
 }
 
+/** Lowers a convolution as `tile` cuts it, whatever else there is. */
+const lowerBy =
+  (tile: (c: Patches, ctx: LoweringContext) => KernelCall[]): typeof lowerConv =>
+  (spec, input, kernel, out, ctx) => {
+    const sizes = convSizes(spec)
+    const stage = needsNoStage(spec, sizes) ? null : new Stage(spec, sizes, input)
+    const read: Reader['read'] = stage?.read ?? ((k, coords) => input.read(k, coords))
+    const origin = spec.attrs.low.map((low) => (stage === null ? -low : 0))
+    const c = patchesOf(spec, sizes, convNumerics(spec), read, kernel, out, origin, stage)
+    return tile(c, ctx)
+  }
+
 /** With features across the lanes, whether that is the best or not. */
-const lowerAcross: typeof lowerConv = (spec, input, kernel, out, ctx) => {
-  const sizes = convSizes(spec)
-  const stage = needsNoStage(spec, sizes) ? null : new Stage(spec, sizes, input)
-  const read: Reader['read'] = stage?.read ?? ((k, coords) => input.read(k, coords))
-  const origin = spec.attrs.low.map((low) => (stage === null ? -low : 0))
-  const c = patchesOf(spec, sizes, convNumerics(spec), read, kernel, out, origin, stage)
-  return tiledFeatures(c, featureTiling(c, ctx.target)!.tiling, ctx)
-}
+const lowerAcross = lowerBy((c, ctx) => tiledFeatures(c, featureTiling(c, ctx.target)!.tiling, ctx))
 
 describe('conv', () => {
   test('sizes that fit no tile', () => {
@@ -242,6 +249,26 @@ describe('conv', () => {
   const same = { low: [1, 1], high: [1, 1] }
   const transposed = { inputPerm: [1, 0, 2, 3], kernelPerm: [1, 0, 2, 3] }
   const reversed = { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] }
+
+  test('windows of small images, copied once for several chunks of features', () => {
+    // A cache of which few features' kernels take a share makes many chunks of them.
+    const small = [target(4, 8, 4), target(6, 16, 8)].map((t) => ({
+      ...t,
+      cache: { l1: 4 << 10, l2: 16 << 10 },
+    }))
+    const lower = lowerBy((c, ctx) => {
+      const { tiling } = packedTiling(c, ctx.target, true)
+      const unit = { ...tiling.unit, images: c.images }
+      const calls = tiledWindows(c, { ...tiling, unit } as WindowTiling, ctx)
+      expect(calls.map((c) => c.kernel.name).join()).toContain(': windows')
+      return calls
+    })
+    check([1, 70, 4, 4], [50, 70, 3, 3], same, {}, small, lower)
+    check([2, 70, 4, 6], [50, 70, 3, 3], {}, {}, small, lower)
+    check([1, 140, 3, 5], [130, 70, 2, 2], { groups: 2 }, {}, small, lower)
+    check([1, 170, 8], [65, 170, 3], { strides: [2], low: [1] }, {}, small, lower)
+  })
+
   type Case = [string, number[], number[], Partial<ConvAttrs>?, Views?]
   const ACROSS: Case[] = [
     ['tiles of parts of lines', [2, 2, 5, 17], [40, 2, 3, 3]],

@@ -17,18 +17,20 @@ import type { Numerics } from './numerics.js'
 import { type ConvSizes, type ConvSpec, product } from './spec.js'
 import type { Stage } from './stage.js'
 
+/** Which images are staged, and which channels of a group: all, unless it says. */
+export interface Staged {
+  readonly image: Affine
+  readonly images: number
+  readonly channel?: Affine
+  readonly channels?: number
+}
+
 /** Ways of staging the input: all of it, or some images of a group in a kernel's scratch memory. */
 export interface Staging {
   /** Elements of one image. */
   readonly elements: number
   ahead(ctx: LoweringContext, calls: KernelCall[]): void
-  enter(
-    k: KernelAssembly,
-    to: BufferDecl,
-    lanes: number,
-    group: Affine,
-    from: { readonly image: Affine; readonly images: number },
-  ): void
+  enter(k: KernelAssembly, to: BufferDecl, lanes: number, group: Affine, from: Staged): void
 }
 
 export interface Patches {
@@ -91,13 +93,16 @@ export function patchesOf(
     staging: stage && {
       elements: sizes.channels * stage.plane,
       ahead: (ctx, calls) => stage.ahead(ctx, calls),
-      enter: (k, to, lanes, group, { image, images }) =>
+      enter: (k, to, lanes, group, { image, images, channel, channels }) =>
         stage.enter(
           k,
           to,
           lanes,
           { image: imageOf(group, image), images },
-          { channel: channelOf(group, affine(0)), channels: sizes.channels },
+          {
+            channel: channelOf(group, channel ?? affine(0)),
+            channels: channels ?? sizes.channels,
+          },
         ),
     },
     kernel: (k, group, f, [channel, ...tap]) =>

@@ -16,6 +16,7 @@ import { probeWrite } from './factors.js'
 import { layOut } from './layout.js'
 import { microKernel } from './micro.js'
 import { asProduct, asProductPerImage, type Patches } from './patches.js'
+import { type PatchesAhead, patchesAhead, sharesPatches, strideOf } from './patchesahead.js'
 import { Parts, Sums } from './sums.js'
 import { forTiles, spanStart } from './tiles.js'
 import { cutWindows, openChunk, type Place, stagesInChunk, type UnitAt } from './windowcut.js'
@@ -34,11 +35,12 @@ export function tiledWindows(c: Patches, tiling: WindowTiling, ctx: LoweringCont
     follows = follows.map(() => true)
   }
   const cut = cutWindows(c, tiling.unit, tiling.tile.rows, ctx.target)
+  const ahead = sharesPatches(c, tiling, cut) ? patchesAhead(c, ctx, calls) : null
   const staging = c.staging !== null && stagesInChunk(c, c.staging, tiling.unit, cut, ctx.target)
-  if (!staging) c.staging?.ahead(ctx, calls)
+  if (!staging && ahead === null) c.staging?.ahead(ctx, calls)
   const partial = c.numerics.parts > 1 ? new Parts(asProduct(c), ctx) : null
   const { k, place } = openChunk(c, cut)
-  new WindowEmitter(k, source, tiling, ctx, follows, partial, place, staging).emit()
+  new WindowEmitter(k, source, tiling, ctx, follows, partial, place, staging, ahead).emit()
   calls.push(k.call())
   if (partial !== null) calls.push(partial.combine())
   return calls
@@ -68,6 +70,7 @@ class WindowEmitter {
     private readonly partial: Parts | null,
     private readonly at: Place,
     staging: boolean,
+    private readonly ahead: PatchesAhead | null,
   ) {
     const { unit } = tiling
     this.stage = staging
@@ -80,10 +83,9 @@ class WindowEmitter {
     this.columns = columnsOf(c)
     this.lineAxes = c.output.slice(0, -1)
     const positions = unit.images * unit.lines * unit.columns
-    // An odd number of cache lines, so that steps of K spread over all sets of the cache.
-    this.stride = (Math.ceil(positions / 16) | 1) * 16
+    this.stride = strideOf(positions)
     this.patches =
-      tiling.mode === 'packed'
+      tiling.mode === 'packed' && ahead === null
         ? k.scratch('patches', MEMORY_TYPE[c.dtype], this.length * this.stride)
         : null
     this.oneAxis = positionsMerge(c)
@@ -115,9 +117,12 @@ class WindowEmitter {
     const { k, c, sums, at } = this
     sums?.clear()
     forBlocks(k, c.contract, c.numerics, at.part, (block) => {
-      if (this.patches !== null) {
+      if (this.ahead !== null) {
+        const { buffer, base } = this.ahead(k, at.group, block)
+        this.packedTiles(u, block, buffer, base)
+      } else if (this.patches !== null) {
         this.pack(u, block, this.patches)
-        this.packedTiles(u, block, this.patches)
+        this.packedTiles(u, block, this.patches, affine(0))
       } else {
         this.directTiles(u, block)
       }
@@ -150,7 +155,7 @@ class WindowEmitter {
     })
   }
 
-  private packedTiles(u: UnitAt, block: Block, patches: BufferDecl): void {
+  private packedTiles(u: UnitAt, block: Block, patches: BufferDecl, base: Affine): void {
     const { k, c, at, tile } = this
     const positions = u.images * u.lines * u.columns
     const span = { total: positions, chunk: positions, chunks: 1, unit: tile.lanes, at: affine(0) }
@@ -166,8 +171,8 @@ class WindowEmitter {
           depth: walk.sizes,
           splat: (i, place) => c.kernel(k, at.group, plus(feature, i), block.at(walk.local(place))),
           vector: (_j, lane, place) => {
-            const step = block.flat(walk.local(place))
-            return k.load(patches, plus(plus(times(step, this.stride), start), lane))
+            const step = plus(base, times(block.flat(walk.local(place)), this.stride))
+            return k.load(patches, plus(plus(step, start), lane))
           },
           done: (i, _j, lane, sum) => {
             const here = plus(start, lane)
