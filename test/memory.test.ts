@@ -28,7 +28,7 @@ async function expectFlat(name: string, count: number, how?: 'yields'): Promise<
   expect(end, `resident MiB over ${steps} steps: ${megabytes}`).toBeLessThan(1.1 * warm)
 }
 
-describe('the resident size stays flat', { timeout: 120_000 }, () => {
+describe('the resident size stays flat', { timeout: 240_000 }, () => {
   it('in 100,000 small steps that never yield', () => expectFlat('small steps', 100_000))
   it('in 20,000 small steps that yield', () => expectFlat('small steps', 20_000, 'yields'))
   it('in 1,000 convolutional steps that never yield', () => expectFlat('convolutional steps', 1000))

@@ -158,96 +158,144 @@ const lowerBy =
 /** With features across the lanes, whether that is the best or not. */
 const lowerAcross = lowerBy((c, ctx) => tiledFeatures(c, featureTiling(c, ctx.target)!.tiling, ctx))
 
+/** Declares a test for each way to call `check`: the definition, in plain JavaScript, takes its time. */
+function checks(name: string, cases: readonly Parameters<typeof check>[]): void {
+  const named = cases.map(
+    (c) => [`[${c[0]}] with [${c[1]}], ${JSON.stringify(c[2] ?? {})}`, c] as const,
+  )
+  test.each(named)(`${name}: %s`, { timeout: 60_000 }, (_, c) => check(...c))
+}
+
 describe('conv', () => {
-  test('sizes that fit no tile', () => {
-    check([2, 3, 9, 9], [5, 3, 3, 3])
-    check([1, 1, 8, 8], [1, 1, 3, 3])
-    check([3, 5, 6, 6], [9, 5, 3, 3])
-    check([2, 4, 7, 19], [6, 4, 2, 3])
-    check([2, 3, 5, 5], [4, 3, 5, 5])
-    check([5, 2, 4, 4], [3, 2, 2, 2])
-    check([1, 2, 20, 35], [3, 2, 3, 3])
-  })
+  const transposed = { inputPerm: [1, 0, 2, 3], kernelPerm: [1, 0, 2, 3] }
 
-  test('1 to 3 spatial axes, and none', () => {
-    check([2, 3, 40], [5, 3, 3])
-    check([2, 3, 40], [5, 3, 3], { low: [1], high: [1], strides: [2] })
-    check([2, 2, 5, 6, 7], [3, 2, 2, 3, 2])
-    check([2, 2, 5, 6, 7], [3, 2, 2, 3, 2], { low: [1, 0, 1], high: [0, 2, 1], strides: [1, 2, 1] })
-    check([6, 5], [7, 5])
-  })
+  checks('sizes that fit no tile', [
+    [
+      [2, 3, 9, 9],
+      [5, 3, 3, 3],
+    ],
+    [
+      [1, 1, 8, 8],
+      [1, 1, 3, 3],
+    ],
+    [
+      [3, 5, 6, 6],
+      [9, 5, 3, 3],
+    ],
+    [
+      [2, 4, 7, 19],
+      [6, 4, 2, 3],
+    ],
+    [
+      [2, 3, 5, 5],
+      [4, 3, 5, 5],
+    ],
+    [
+      [5, 2, 4, 4],
+      [3, 2, 2, 2],
+    ],
+    [
+      [1, 2, 20, 35],
+      [3, 2, 3, 3],
+    ],
+  ])
 
-  test('padding of either sign, and unequal', () => {
-    check([2, 3, 7, 7], [4, 3, 3, 3], { low: [1, 1], high: [1, 1] })
-    check([2, 3, 7, 7], [4, 3, 3, 3], { low: [2, 0], high: [0, 1] })
-    check([2, 3, 9, 9], [4, 3, 3, 3], { low: [-1, -2], high: [-2, 1] })
-    check([2, 3, 9, 9], [4, 3, 3, 3], { low: [-1, -2], high: [-2, -1] })
-    check([1, 2, 3, 3], [4, 2, 3, 3], { low: [4, 4], high: [4, 4] })
-  })
+  checks('1 to 3 spatial axes, and none', [
+    [
+      [2, 3, 40],
+      [5, 3, 3],
+    ],
+    [[2, 3, 40], [5, 3, 3], { low: [1], high: [1], strides: [2] }],
+    [
+      [2, 2, 5, 6, 7],
+      [3, 2, 2, 3, 2],
+    ],
+    [[2, 2, 5, 6, 7], [3, 2, 2, 3, 2], { low: [1, 0, 1], high: [0, 2, 1], strides: [1, 2, 1] }],
+    [
+      [6, 5],
+      [7, 5],
+    ],
+  ])
 
-  test('strides and dilations', () => {
-    check([2, 3, 11, 11], [4, 3, 3, 3], { strides: [2, 2] })
-    check([2, 3, 11, 11], [4, 3, 3, 3], { strides: [2, 3], low: [1, 1], high: [1, 1] })
-    check([2, 3, 11, 11], [4, 3, 3, 3], { kernelDilation: [2, 3] })
-    check([2, 3, 5, 5], [4, 3, 3, 3], { inputDilation: [2, 2], low: [2, 2], high: [2, 3] })
-    check([2, 3, 5, 6], [4, 3, 3, 2], { inputDilation: [3, 2], low: [-1, 1], high: [-2, 0] })
-    check([2, 3, 5, 5], [4, 3, 1, 2], { inputDilation: [2, 3], low: [1, 0], high: [1, 2] })
-    check([2, 3, 6, 6], [4, 3, 2, 2], {
-      strides: [2, 1],
-      inputDilation: [2, 1],
-      kernelDilation: [1, 2],
-      low: [1, 0],
-      high: [0, 1],
-    })
-  })
+  checks('padding of either sign, and unequal', [
+    [[2, 3, 7, 7], [4, 3, 3, 3], { low: [1, 1], high: [1, 1] }],
+    [[2, 3, 7, 7], [4, 3, 3, 3], { low: [2, 0], high: [0, 1] }],
+    [[2, 3, 9, 9], [4, 3, 3, 3], { low: [-1, -2], high: [-2, 1] }],
+    [[2, 3, 9, 9], [4, 3, 3, 3], { low: [-1, -2], high: [-2, -1] }],
+    [[1, 2, 3, 3], [4, 2, 3, 3], { low: [4, 4], high: [4, 4] }],
+  ])
 
-  test('groups of channels, of the batch, and depthwise', () => {
-    check([2, 6, 7, 7], [9, 2, 3, 3], { groups: 3 })
-    check([2, 6, 9, 9], [6, 1, 3, 3], { groups: 6, low: [1, 1], high: [1, 1] })
-    check([2, 4, 9, 9], [8, 1, 3, 3], { groups: 4, strides: [2, 2] })
-    check([6, 2, 7, 7], [9, 2, 3, 3], { batchGroups: 3 })
-    check([4, 2, 7, 7], [4, 2, 3, 3], { batchGroups: 4, low: [1, 1], high: [1, 1] })
-  })
+  checks('strides and dilations', [
+    [[2, 3, 11, 11], [4, 3, 3, 3], { strides: [2, 2] }],
+    [[2, 3, 11, 11], [4, 3, 3, 3], { strides: [2, 3], low: [1, 1], high: [1, 1] }],
+    [[2, 3, 11, 11], [4, 3, 3, 3], { kernelDilation: [2, 3] }],
+    [[2, 3, 5, 5], [4, 3, 3, 3], { inputDilation: [2, 2], low: [2, 2], high: [2, 3] }],
+    [[2, 3, 5, 6], [4, 3, 3, 2], { inputDilation: [3, 2], low: [-1, 1], high: [-2, 0] }],
+    [[2, 3, 5, 5], [4, 3, 1, 2], { inputDilation: [2, 3], low: [1, 0], high: [1, 2] }],
+    [
+      [2, 3, 6, 6],
+      [4, 3, 2, 2],
+      {
+        strides: [2, 1],
+        inputDilation: [2, 1],
+        kernelDilation: [1, 2],
+        low: [1, 0],
+        high: [0, 1],
+      },
+    ],
+  ])
 
-  test('kernels of one element', () => {
-    check([2, 9, 6, 6], [17, 9, 1, 1])
-    check([2, 9, 6, 6], [17, 9, 1, 1], { strides: [2, 2] })
-    check([2, 9, 6, 6], [17, 9, 1, 1], { low: [1, 1], high: [1, 1] })
-    check([3, 9, 2, 2], [17, 9, 1, 1])
-  })
+  checks('groups of channels, of the batch, and depthwise', [
+    [[2, 6, 7, 7], [9, 2, 3, 3], { groups: 3 }],
+    [[2, 6, 9, 9], [6, 1, 3, 3], { groups: 6, low: [1, 1], high: [1, 1] }],
+    [[2, 4, 9, 9], [8, 1, 3, 3], { groups: 4, strides: [2, 2] }],
+    [[6, 2, 7, 7], [9, 2, 3, 3], { batchGroups: 3 }],
+    [[4, 2, 7, 7], [4, 2, 3, 3], { batchGroups: 4, low: [1, 1], high: [1, 1] }],
+  ])
 
-  test('sums of several blocks', () => {
-    check([1, 70, 6, 6], [5, 70, 3, 3], {}, {}, TARGETS.slice(0, 3))
-    check([2, 70, 5, 5], [5, 70, 3, 3], { low: [1, 1], high: [1, 1] }, {}, TARGETS.slice(0, 3))
-    check([2, 130, 5, 9], [4, 130, 2, 2], {}, {}, TARGETS.slice(0, 2))
-  })
+  checks('kernels of one element', [
+    [
+      [2, 9, 6, 6],
+      [17, 9, 1, 1],
+    ],
+    [[2, 9, 6, 6], [17, 9, 1, 1], { strides: [2, 2] }],
+    [[2, 9, 6, 6], [17, 9, 1, 1], { low: [1, 1], high: [1, 1] }],
+    [
+      [3, 9, 2, 2],
+      [17, 9, 1, 1],
+    ],
+  ])
 
-  test('the gradient of the input: a flipped, transposed kernel and a wide border', () => {
-    check(
+  checks('sums of several blocks', [
+    [[1, 70, 6, 6], [5, 70, 3, 3], {}, {}, TARGETS.slice(0, 3)],
+    [[2, 70, 5, 5], [5, 70, 3, 3], { low: [1, 1], high: [1, 1] }, {}, TARGETS.slice(0, 3)],
+    [[2, 130, 5, 9], [4, 130, 2, 2], {}, {}, TARGETS.slice(0, 2)],
+  ])
+
+  checks('the gradient of the input: a flipped, transposed kernel and a wide border', [
+    [
       [2, 6, 5, 5],
       [3, 6, 3, 3],
       { low: [2, 2], high: [2, 2] },
       { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] },
-    )
-    check(
+    ],
+    [
       [2, 6, 5, 5],
       [20, 6, 3, 3],
       { low: [1, 1], high: [2, 1], inputDilation: [2, 2] },
       { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] },
-    )
-  })
+    ],
+  ])
 
-  test('the gradient of the kernel: channels as batch, images as channels, a large window', () => {
-    const transposed = { inputPerm: [1, 0, 2, 3], kernelPerm: [1, 0, 2, 3] }
-    check([3, 4, 11, 11], [5, 4, 9, 9], {}, transposed)
-    check([3, 4, 9, 9], [5, 4, 9, 9], { low: [1, 1], high: [1, 1] }, transposed)
-    check([6, 2, 24, 24], [9, 2, 24, 24], { low: [1, 1], high: [1, 1] }, transposed, [TARGETS[0]!])
-    check([3, 4, 11, 11], [5, 4, 5, 5], { kernelDilation: [2, 2] }, transposed)
-    check([3, 8, 6, 6], [20, 8, 4, 4], {}, transposed)
-  })
+  checks('the gradient of the kernel: channels as batch, images as channels, a large window', [
+    [[3, 4, 11, 11], [5, 4, 9, 9], {}, transposed],
+    [[3, 4, 9, 9], [5, 4, 9, 9], { low: [1, 1], high: [1, 1] }, transposed],
+    [[6, 2, 24, 24], [9, 2, 24, 24], { low: [1, 1], high: [1, 1] }, transposed, [TARGETS[0]!]],
+    [[3, 4, 11, 11], [5, 4, 5, 5], { kernelDilation: [2, 2] }, transposed],
+    [[3, 8, 6, 6], [20, 8, 4, 4], {}, transposed],
+  ])
 
   const same = { low: [1, 1], high: [1, 1] }
-  const transposed = { inputPerm: [1, 0, 2, 3], kernelPerm: [1, 0, 2, 3] }
   const reversed = { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] }
 
   test('windows of small images, copied once for several chunks of features', () => {

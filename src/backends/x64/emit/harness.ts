@@ -71,9 +71,20 @@ const memory = (): GuardedMemory => {
   return shared
 }
 
+const emitted = new WeakMap<Kernel, Map<CpuLevel, Uint8Array>>()
+
+/** A kernel's code, written once for all the ways to run it. */
+function codeOf(kernel: Kernel, cpu: CpuLevel): Uint8Array {
+  const levels = emitted.get(kernel) ?? new Map<CpuLevel, Uint8Array>()
+  emitted.set(kernel, levels)
+  const code = levels.get(cpu) ?? emitKernel(kernel, cpu)
+  levels.set(cpu, code)
+  return code
+}
+
 /** A native function of a kernel: (chunk, scratch, slots, fault), all numbers and addresses. */
 export function loadKernel(kernel: Kernel, cpu: CpuLevel) {
-  const code = Code.load(emitKernel(kernel, cpu))
+  const code = Code.load(codeOf(kernel, cpu))
   const run = callable(code.address, 'void', ['int64_t', 'uint64_t', 'uint64_t', 'uint64_t'])
   return { run, code }
 }
