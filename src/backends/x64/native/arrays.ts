@@ -4,6 +4,7 @@
 // is not transferred: whoever keeps an address keeps the array.
 
 import { DTYPES, type DType, type TypedArray } from '../../../base/dtype.js'
+import { freeArraysAtOnce } from './engine.js'
 import { koffi } from './koffi.js'
 import { libc } from './libc.js'
 
@@ -81,6 +82,7 @@ let keeping = false
 function keepMemory(): void {
   if (keeping) return
   keeping = true
+  freeArraysAtOnce()
   const c = libc()
   // Older C libraries take at most 32 MiB.
   if (c.mallopt(M_MMAP_THRESHOLD, 1 << 30) !== 1) c.mallopt(M_MMAP_THRESHOLD, 32 << 20)

@@ -1,6 +1,8 @@
 // Executable memory, host memory and the processor's features.
 
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test } from 'vitest'
 import { DeviceError, OutOfMemoryError } from '../../../base/errors.js'
 import { chooseLevel, decodeCpu, detectCpu } from '../cpu.js'
@@ -128,6 +130,22 @@ describe.skipIf(!canRun())('memory', () => {
     globalThis.gc?.()
     expect(addressOf(array)).toBe(address)
     expect(new Float64Array(viewOf(address, 24))[2]).toBe(42)
+  })
+
+  test('of arrays that a collection found dead is there for the next ones', () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as (how: { type: 'minor' }) => void
+    const arrays = new Arrays()
+    const addresses = (): number[] =>
+      Array.from({ length: 4 }, () => arrays.make('float32', 1 << 20).address)
+    // Once for what is garbage already.
+    collect({ type: 'minor' })
+    for (let i = 0; i < 20; i++) {
+      const before = addresses()
+      collect({ type: 'minor' })
+      expect(addresses().sort()).toEqual(before.sort())
+      collect({ type: 'minor' })
+    }
   })
 
   test('between guard pages may be used to the last byte', () => {
