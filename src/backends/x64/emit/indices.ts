@@ -1,5 +1,6 @@
 // Index arithmetic: affine values, loop bounds, quotients and remainders, in general registers and in lanes.
 
+import { ShapeError } from '../../../base/errors.js'
 import type { Pointer, Term } from '../../../compiler/kernel/addresses.js'
 import { coefficientOf } from '../../../compiler/kernel/affine.js'
 import type { Affine, Bound, RegType } from '../../../compiler/kernel/ir.js'
@@ -156,8 +157,9 @@ export function laneDistances(
   const step = laneBytes / unit
   const terms = varying.map((t) => ({ variable: t.variable, coefficient: t.bytes / unit }))
   const { low, high } = e.ranges.affine({ constant: 0, terms })
-  if (Math.abs(step) * lanes.size * (part + 1) + Math.max(-low, high) >= 2 ** 31) {
-    throw new Error('lanes too far apart for 32-bit indices')
+  const farthest = Math.abs(step) * lanes.size * (part + 1) + Math.max(-low, high)
+  if (farthest >= 2 ** 31) {
+    throw new ShapeError('x64', 'lanes less than 2^31 elements apart', `${farthest}`)
   }
   const bits = isa.width('i32', lanes.size)
   let sum = steps(e, step * lanes.size * part, step)
@@ -190,7 +192,8 @@ function reciprocal(by: number): { multiplier: bigint; shift: number } {
 
 /** Quotients are right for values below 2^31, and values of lanes have 32 bits. */
 function checkReach(e: State, a: Affine): void {
-  if (e.ranges.affine(a).high >= 2 ** 31) throw new Error('an index beyond 2^31')
+  const { high } = e.ranges.affine(a)
+  if (high >= 2 ** 31) throw new ShapeError('x64', 'indices below 2^31', `up to ${high}`)
 }
 
 /** floor(value / by) of a general register that is not negative and below 2^31. */

@@ -4,6 +4,7 @@
 // is not transferred: whoever keeps an address keeps the array.
 
 import { DTYPES, type DType, type TypedArray } from '../../../base/dtype.js'
+import { OutOfMemoryError } from '../../../base/errors.js'
 import { freeArraysAtOnce } from './engine.js'
 import { koffi } from './koffi.js'
 import { libc } from './libc.js'
@@ -36,8 +37,15 @@ const M_TRIM_THRESHOLD = -1
 const M_MMAP_THRESHOLD = -3
 
 /** Uninitialised memory of the engine's allocator, which is the C library's. */
-const take = (bytes: number): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer)
+function take(bytes: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer)
+  } catch (error) {
+    // More than an array of this Node.js may have (4 GiB before 22), or than there is.
+    const { message } = error as Error
+    throw new OutOfMemoryError('x64', `an array of ${bytes} bytes`, message, { bytes })
+  }
+}
 
 /**
  * Makes arrays for results: not cleared, on lines of their own.

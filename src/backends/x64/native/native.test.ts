@@ -101,6 +101,10 @@ describe.skipIf(!canRun())('memory', () => {
     expect(() => viewOf(4096, 2 ** 32)).toThrow(OutOfMemoryError)
   })
 
+  test('of arrays that cannot be had is a typed error', () => {
+    expect(() => new Arrays().make('uint8', 2 ** 52)).toThrow(OutOfMemoryError)
+  })
+
   test('of arrays is aligned, theirs alone, and where it is said to be', () => {
     const arrays = new Arrays()
     const made = [1, 7, 16, 1000, 1024, 1025, 3, 100_000, 20, 0, 5].map((n) =>
