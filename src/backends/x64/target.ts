@@ -23,6 +23,7 @@ export const targetFor = (cpu: Cpu, level: Level): X64Target => ({
   level,
   fusedMultiplyAdd: true,
   spreads: level === 'avx512',
+  steps: 4,
   prefetches: true,
   maxBuffers: 64,
   cache: { l1: cpu.cache.l1, l2: cpu.cache.l2 },

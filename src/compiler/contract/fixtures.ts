@@ -22,6 +22,7 @@ export const target = (rows: number, lanes: number, native: number, fused = true
   mapLanes: 4 * native,
   fusedMultiplyAdd: fused,
   tile: { rows, lanes },
+  steps: 4,
   maxBuffers: 16,
   cache: { l1: 32 << 10, l2: 512 << 10 },
 })

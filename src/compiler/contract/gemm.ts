@@ -236,6 +236,7 @@ class ChunkEmitter {
       splats: height,
       vectors: 1,
       depth: walk.sizes,
+      steps: this.ctx.target.steps,
       splat: (i, at) => p.left.read(k, batch, rows[i]!, block.at(walk.local(at))),
       vector: (_, lane, at) =>
         packed === null

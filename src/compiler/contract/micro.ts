@@ -10,7 +10,7 @@ import { affine, plus, times } from '../kernel/affine.js'
 import type { Affine, Bound, Reg, RegType, Stmt } from '../kernel/ir.js'
 import { walk } from '../kernel/walk.js'
 import type { KernelAssembly } from '../lower/assembly.js'
-import { nest } from './axes.js'
+import { constantOf, nest } from './axes.js'
 
 export interface MicroKernel {
   readonly type: RegType
@@ -23,6 +23,8 @@ export interface MicroKernel {
   /** Loops over K, outermost first, and how many of the inner ones are written out. */
   readonly depth: readonly (number | Bound)[]
   readonly unrolled?: number
+  /** Steps that a round of the innermost loop takes. Default 1. */
+  readonly steps?: number
   splat(i: number, at: Affine[]): Reg
   vector(j: number, lane: Affine, at: Affine[]): Reg
   /** Takes the sum of splat i with vector j. */
@@ -33,6 +35,9 @@ export interface MicroKernel {
 
 /** Statements that what is done with the sums may have in all, before it is written as a loop. */
 const WRITTEN_OUT = 256
+
+/** Steps of K from which on it pays to take several in a round. */
+const LONG_ENOUGH = 64
 
 /** Emits a micro-kernel: splats × vectors accumulators of `lanes` each. */
 export function microKernel(k: KernelAssembly, m: MicroKernel): void {
@@ -56,9 +61,41 @@ export function microKernel(k: KernelAssembly, m: MicroKernel): void {
         }
       }
     }
-    nest(k, 'k', m.depth, step, m.unrolled)
+    overDepth(k, m, step)
     finish(k, m, lane, sums)
   })
+}
+
+/** The loops over K. */
+function overDepth(k: KernelAssembly, m: MicroKernel, step: (at: Affine[]) => void): void {
+  const { depth, unrolled, steps = 1 } = m
+  const last = depth.at(-1)
+  const bound = typeof last === 'number' ? affine(last) : last
+  const rounds = bound === undefined || unrolled || steps === 1 ? null : roundsOf(bound, steps)
+  if (rounds === null) {
+    nest(k, 'k', depth, step, unrolled)
+    return
+  }
+  nest(k, 'k', depth.slice(0, -1), (outer) => {
+    const whole = (i: Affine): void => {
+      for (let s = 0; s < steps; s++) step([...outer, plus(i, s)])
+    }
+    k.loop('k', rounds.whole, whole, { step: steps })
+    for (let s = 0; s < rounds.rest; s++) step([...outer, plus(rounds.whole as Affine, s)])
+  })
+}
+
+/** A bound as rounds of some steps and what is left; null where that is not known or not worth it. */
+function roundsOf(bound: Bound, steps: number): { whole: Bound; rest: number } | null {
+  const known = constantOf(bound)
+  if (known !== null) {
+    const rest = known % steps
+    return known < LONG_ENOUGH ? null : { whole: affine(known - rest), rest }
+  }
+  const divides = (a: Affine): boolean =>
+    a.constant % steps === 0 && a.terms.every((t) => t.coefficient % steps === 0)
+  const parts = 'min' in bound ? bound.min : [bound]
+  return parts.every(divides) ? { whole: bound, rest: 0 } : null
 }
 
 /**

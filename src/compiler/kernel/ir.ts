@@ -262,6 +262,8 @@ export interface Target {
   readonly spreads?: boolean
   /** Rows and columns (in lanes) of the contraction micro-kernel. */
   readonly tile: { readonly rows: number; readonly lanes: number }
+  /** Steps of K that the micro-kernel of a long product takes in one round of its loop. Default 1. */
+  readonly steps?: number
   /** Whether it is worth saying what will be read soon (`prefetch`). Default false. */
   readonly prefetches?: boolean
   /** Most buffers a kernel may touch. */

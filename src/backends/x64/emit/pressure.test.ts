@@ -171,9 +171,10 @@ describe.each(CPUS)('the micro-kernel of a matrix product on %s', (cpu) => {
     expect(kernel.filter(onStack)).toEqual([])
   })
 
-  test('loads each operand once, and does little else', () => {
-    const loads = cpu === 'avx512' ? 14 : 8
+  test('loads each operand once, or twice to spare an instruction, and does little else', () => {
+    // Of AVX-512's 12 spread elements, 6 are operands of both multiply-adds they go to.
+    const [loads, folded] = cpu === 'avx512' ? [20, 12] : [8, 0]
     expect(kernel.filter((i) => i.operands.some((o) => o.kind === 'mem'))).toHaveLength(loads)
-    expect(kernel.length - multiplyAdds(kernel) - loads).toBeLessThanOrEqual(4)
+    expect(kernel.length - multiplyAdds(kernel) - (loads - folded)).toBeLessThanOrEqual(4)
   })
 })

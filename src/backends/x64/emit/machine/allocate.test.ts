@@ -8,6 +8,7 @@ import { dropDead, foldLoads } from './fold.js'
 import { intervalsOf } from './intervals.js'
 import { formatCode } from './print.js'
 import { constantLoads, rewriteSpills } from './spill.js'
+import { foldSpreads } from './spreads.js'
 
 const avx2 = registerFile('avx2', SYSTEM_V)
 const never = (): boolean => false
@@ -139,6 +140,32 @@ describe('folding', () => {
       return formatCode(code.instructions).includes('{spread}')
     })
     expect(folded).toEqual([true, false, false, false])
+  })
+
+  test('some spread loads become operands of both their users, as many as loads have room', () => {
+    /** A tile's step: so many rows of two registers; the pointer may move between the two. */
+    const step = (rows: number, moves = false): string[] => {
+      const code = new Code()
+      const [p, x, y] = [code.gp(), code.vector(), code.vector()]
+      code.g('mov', p, 0)
+      code.v('vmovups', 512, x, mem(p))
+      code.v('vmovups', 512, y, mem(p, 64))
+      for (let i = 0; i < rows; i++) {
+        const [splat, sum, other] = [code.vector(), code.vector(), code.vector()]
+        code.v('vbroadcastss', 512, splat, mem(p, 4 * i))
+        code.v('vfmadd231ps', 512, sum, splat, x)
+        if (moves) code.g('add', p, 4)
+        code.v('vfmadd231ps', 512, other, splat, y)
+      }
+      foldSpreads(code)
+      return formatCode(code.instructions).split('\n')
+    }
+    const counts = (lines: string[]) =>
+      ['{spread}', 'vbroadcastss'].map((s) => lines.filter((line) => line.includes(s)).length)
+    // 24 multiply-adds leave room for 20 loads: 2 registers, 6 elements loaded once, 6 twice.
+    expect(counts(step(12))).toEqual([12, 6])
+    expect(counts(step(2))).toEqual([0, 2])
+    expect(counts(step(12, true))).toEqual([0, 12])
   })
 
   test('what nobody reads is not computed', () => {

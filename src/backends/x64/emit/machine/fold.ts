@@ -10,7 +10,7 @@ function isPure({ operation, operands, implied }: Instruction): boolean {
 }
 
 /** How often each register is read, or written, by id. (By index: iterators would be most of the garbage.) */
-function count({ instructions, registers }: Code, role: 'reads' | 'writes'): Int32Array {
+export function count({ instructions, registers }: Code, role: 'reads' | 'writes'): Int32Array {
   const times = new Int32Array(registers.length)
   for (let at = 0; at < instructions.length; at++) {
     const list = instructions[at]![role]

@@ -8,6 +8,7 @@ import { encode } from './encode.js'
 import { dropDead, foldLoads } from './fold.js'
 import { formatCode } from './print.js'
 import { constantLoads, rewriteSpills } from './spill.js'
+import { foldSpreads } from './spreads.js'
 
 export interface MachineFunction {
   readonly instructions: readonly Instruction[]
@@ -25,6 +26,7 @@ export function finishFunction(code: Code, isa: Isa, convention: Convention): Ma
   const file = registerFile(isa.level, convention)
   dropDead(code)
   foldLoads(code, isa.spreads)
+  if (isa.spreads) foldSpreads(code)
   let spills = 0
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const constants = constantLoads(code)
