@@ -27,7 +27,7 @@ import {
   type Tile,
 } from './choose.js'
 import { type Cutting, cut } from './cutting.js'
-import { mergeProduct, type Product, swapProduct } from './factors.js'
+import { mergeProduct, type Product, probeWrite, swapProduct } from './factors.js'
 import { layOut } from './layout.js'
 import { microKernel } from './micro.js'
 import { fillPanels, type PackedPanel, packAhead, panelNumber } from './panels.js'
@@ -167,7 +167,8 @@ class ChunkEmitter {
       : null
     sums?.clear()
     forBlocks(k, p.contract, p.numerics, part, (block) => this.block(b, batch, block, sums))
-    sums?.flush(spanLength(rowSpan), spanLength(columnSpan), (i, j, sum) => {
+    const along = partial === null ? this.flushing() : 'rows'
+    sums?.flush(spanLength(rowSpan), spanLength(columnSpan), along, (i, j, sum) => {
       const row = plus(spanStart(rowSpan), i)
       const column = plus(spanStart(columnSpan), j)
       if (partial !== null) {
@@ -177,6 +178,18 @@ class ChunkEmitter {
       const [left, right] = [unflatten(k, row, p.left.free), unflatten(k, column, p.right.free)]
       p.write(k, batch, left, right, sum)
     })
+  }
+
+  /** Sums are read from near memory: they may be gathered, so that results need not be scattered. */
+  private flushing(): 'rows' | 'columns' {
+    const { p } = this
+    const write = probeWrite(p)
+    const left = p.batch.length + p.left.free.length
+    const stride = (end: number, free: readonly number[]): number | null =>
+      free.length > 0 ? write.stride(end - 1) : null
+    const acrossRows = stride(left, p.left.free)
+    const alongRow = stride(left + p.right.free.length, p.right.free)
+    return alongRow !== 1 && acrossRows === 1 ? 'columns' : 'rows'
   }
 
   private panelAt(b: Affine, block: Block, panel: Affine): PackedPanel | null {

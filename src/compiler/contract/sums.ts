@@ -59,13 +59,20 @@ export class Sums {
     return this.k.load(this.buffer, this.at(row, column))
   }
 
-  /** Hands all sums on. */
-  flush(rows: Bound, columns: Bound, take: (row: Affine, column: Affine, sum: Reg) => void): void {
-    this.k.loop('row', rows, (row) => {
-      this.k.vector('column', columns, this.lanes, (column) => {
-        take(row, column, this.load(row, column))
-      })
-    })
+  /** Hands all sums on: neighbours of a row together, or those of a column, as `along` says. */
+  flush(
+    rows: Bound,
+    columns: Bound,
+    along: 'rows' | 'columns',
+    take: (row: Affine, column: Affine, sum: Reg) => void,
+  ): void {
+    const { k, lanes } = this
+    const one = (row: Affine, column: Affine): void => take(row, column, this.load(row, column))
+    if (along === 'rows') {
+      k.loop('row', rows, (row) => k.vector('column', columns, lanes, (column) => one(row, column)))
+    } else {
+      k.loop('column', columns, (column) => k.vector('row', rows, lanes, (row) => one(row, column)))
+    }
   }
 }
 
