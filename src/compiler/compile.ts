@@ -3,6 +3,7 @@
 import type { Node } from '../ir/node.js'
 import type { Program } from '../ir/program.js'
 import { expandComposites, isExpanded } from '../transforms/expand.js'
+import { chain } from './chain.js'
 import { type FuseOptions, fuse } from './fuse/fuse.js'
 import type { Command, Fault, Plan, PlanBuffer, Target } from './kernel/ir.js'
 import { sharing } from './kernel/same.js'
@@ -24,7 +25,7 @@ export function compileProgram(program: Program, target: Target, options: FuseOp
   const fusion = fuse(outputs, target, options)
   const buffers = new Buffers()
   const faults: Fault[] = []
-  const order = schedule(lowerGroups(fusion, buffers, target, faults))
+  const order = schedule(chain(lowerGroups(fusion, buffers, target, faults), target))
   return new PlanBuilder(program, buffers).build(
     order,
     outputs.map((o) => homeOf(o, fusion)),
@@ -93,9 +94,14 @@ class PlanBuilder {
 
   private command({ step }: Scheduled): void {
     const place = (ref: BufferRef): number => this.indexOf.get(ref.id) as number
-    if (step.op === 'kernel') {
-      const { kernel, args } = step.call
-      this.commands.push({ op: 'kernel', kernel: this.shared(kernel), args: args.map(place) })
+    if (step.op !== 'host') {
+      for (const [i, { kernel, args }] of (step.op === 'chain'
+        ? step.calls
+        : [step.call]
+      ).entries()) {
+        if (step.op === 'chain' && i > 0) this.commands.push({ op: 'barrier', pieces: step.pieces })
+        this.commands.push({ op: 'kernel', kernel: this.shared(kernel), args: args.map(place) })
+      }
       return
     }
     const { node } = step

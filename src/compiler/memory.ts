@@ -1,9 +1,9 @@
 // Plans memory: temporaries that are never alive in the same round may lie in the same place.
 
+import type { Link } from './chain.js'
 import { mayShare } from './inplace.js'
 import { BYTES } from './kernel/ir.js'
 import type { BufferRef } from './lower/assembly.js'
-import type { Step } from './lower/lower.js'
 import { readsOf, type Scheduled, writesOf } from './schedule.js'
 
 /** Every buffer starts on a cache line (and on a vector, whatever its width). */
@@ -22,8 +22,8 @@ interface Life {
   readonly ref: BufferRef
   readonly bytes: number
   /** Steps that touch the buffer in its first and in its last round. */
-  readonly first: Step[]
-  last: Step[]
+  readonly first: Link[]
+  last: Link[]
   from: number
   to: number
 }

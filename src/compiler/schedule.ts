@@ -3,25 +3,29 @@
 // Steps between two barriers form a round and run side by side. A step may move forward into an earlier
 // round, past others it has nothing to do with, but not far: what it makes would have to be kept longer.
 
-import type { BufferRef } from './lower/assembly.js'
-import type { Step } from './lower/lower.js'
+import type { Link } from './chain.js'
+import type { BufferRef, KernelCall } from './lower/assembly.js'
 
 /** How many steps ahead are looked at for one that can join the current round. */
 const LOOK_AHEAD = 12
 
 export interface Scheduled {
-  readonly step: Step
+  readonly step: Link
   /** Steps of equal rounds have no barrier between them. */
   readonly round: number
 }
 
-export const readsOf = (step: Step): readonly BufferRef[] =>
-  step.op === 'host' ? step.inputs : touched(step, 'read')
-export const writesOf = (step: Step): readonly BufferRef[] =>
-  step.op === 'host' ? step.outputs.map((o) => o.ref) : touched(step, 'write')
+export const readsOf = (step: Link): readonly BufferRef[] =>
+  step.op === 'host' ? step.inputs : callsOf(step).flatMap((call) => touched(call, 'read'))
+export const writesOf = (step: Link): readonly BufferRef[] =>
+  step.op === 'host'
+    ? step.outputs.map((o) => o.ref)
+    : callsOf(step).flatMap((call) => touched(call, 'write'))
 
-function touched(step: Extract<Step, { op: 'kernel' }>, how: 'read' | 'write'): BufferRef[] {
-  const { kernel, args } = step.call
+const callsOf = (step: Exclude<Link, { op: 'host' }>): readonly KernelCall[] =>
+  step.op === 'chain' ? step.calls : [step.call]
+
+function touched({ kernel, args }: KernelCall, how: 'read' | 'write'): BufferRef[] {
   const out: BufferRef[] = []
   let slot = 0
   for (const b of kernel.buffers) {
@@ -33,7 +37,7 @@ function touched(step: Extract<Step, { op: 'kernel' }>, how: 'read' | 'write'): 
 }
 
 /** For each step the earlier steps that must be finished before it starts. */
-function dependencies(steps: readonly Step[]): number[][] {
+function dependencies(steps: readonly Link[]): number[][] {
   const lastWrite = new Map<number, number>()
   const readers = new Map<number, number[]>()
   return steps.map((step, i) => {
@@ -61,7 +65,7 @@ function dependencies(steps: readonly Step[]): number[][] {
 }
 
 /** The steps in the order they run, each with its round. */
-export function schedule(steps: readonly Step[]): Scheduled[] {
+export function schedule(steps: readonly Link[]): Scheduled[] {
   const needs = dependencies(steps)
   const round = new Int32Array(steps.length).fill(-1)
   const out: Scheduled[] = []
@@ -77,7 +81,7 @@ export function schedule(steps: readonly Step[]): Scheduled[] {
         return r >= 0 && r < current
       })
       if (!ready) continue
-      const step = steps[i] as Step
+      const step = steps[i] as Link
       round[i] = current
       out.push({ step, round: current })
     }

@@ -13,7 +13,7 @@ import { PAGE, roundUp, viewOf } from './native/pages.js'
 import type { PlanCode } from './plan-code.js'
 import { Recorder } from './recorder.js'
 import { RunList } from './run-list.js'
-import type { Segment } from './segments.js'
+import { type Segment, splitSegments } from './segments.js'
 import type { Team } from './threads/team.js'
 
 /** Memory of a run. Addresses are 0 where nothing is needed. */
@@ -83,7 +83,7 @@ export class X64Executable implements Executable {
       plan,
       segments,
       {
-        kernel: ({ command: c }) => (c.op === 'copy' ? copy : code.addressOf(c.kernel)),
+        kernel: (c) => (c.op === 'copy' ? copy : code.addressOf(c.kernel)),
       },
       { inputs: ports.inputs.map(small), stamps: recording },
     )
@@ -135,7 +135,8 @@ export class X64Executable implements Executable {
     inputs: readonly (Storage | number)[],
     targets: readonly (Storage | null)[],
   ): Storage[] {
-    const { host, plan, ports, segments, code } = this
+    const { host, plan, ports, code } = this
+    const segments = splitSegments(plan.commands, false)
     this.profiled ??= new X64Executable(host, plan, ports, segments, code, true)
     // The code is this plan's, which is running as long as its twin is.
     const outer = this.running

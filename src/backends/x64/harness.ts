@@ -207,6 +207,28 @@ export function twice(n: number): Plan {
   }
 }
 
+/** input 0 → … → output 0, adding 1 in each step: piece by piece, in chunks of different sizes. */
+export function pieceByPiece(n: number, steps: number, pieces: number): Plan {
+  const bytes = 4 * n
+  const commands: Plan['commands'][number][] = []
+  for (let i = 0; i < steps; i++) {
+    if (i > 0) commands.push({ op: 'barrier', pieces })
+    const kernel = increment(n, n / pieces / (1 + (i % 3)))
+    commands.push({ op: 'kernel', kernel, args: [i === 0 ? 0 : 1, i === steps - 1 ? 2 : 1] })
+  }
+  return {
+    buffers: [
+      { kind: 'input', index: 0, bytes },
+      { kind: 'arena', offset: 0, bytes },
+      { kind: 'output', index: 0, bytes },
+    ],
+    commands,
+    arenaBytes: bytes,
+    scratchBytes: 0,
+    faults: [],
+  }
+}
+
 /** Many dependent kernels and copies, back and forth between two buffers. */
 export function pingPong(n: number, steps: number, per = 2048): Plan {
   const kernel = blend(n, per)

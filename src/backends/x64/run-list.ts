@@ -4,13 +4,21 @@
 import type { Plan } from '../../compiler/kernel/ir.js'
 import { LINE, zeroed } from './native/arrays.js'
 import { roundUp } from './native/pages.js'
-import { drawOf, gridOf, type Segment, type Task } from './segments.js'
+import {
+  type CopyCommand,
+  commandsOf,
+  drawOf,
+  gridOf,
+  type KernelCommand,
+  type Segment,
+  type Task,
+} from './segments.js'
 import { CLOSED, COMMAND, COUNTER_BYTES, frameBytes, JOB, KIND } from './threads/layout.js'
 
 /** Where functions are. */
 export interface Functions {
   /** Of the command's kernel. */
-  kernel(task: Task): number
+  kernel(command: KernelCommand | CopyCommand): number
 }
 
 const HIGH = 2 ** 32
@@ -59,9 +67,11 @@ export class RunList {
     this.changing = layout.bytes
     const phases = segments.map((s) => layout.place(8 * s.phases.length))
     const commands = segments.map((s, i) =>
-      layout.place(COMMAND.bytes * (tasks[i]!.length + s.phases.length + stampsOf(s, wishes))),
+      layout.place(
+        COMMAND.bytes * (sum(tasks[i]!, length) + s.phases.length + stampsOf(s, wishes)),
+      ),
     )
-    const args = tasks.map((list) => layout.place(4 * sum(list, argCount)))
+    const args = tasks.map((list) => layout.place(4 * sum(list, allArgs)))
     const counters = tasks.map((list) => layout.place(COUNTER_BYTES * sum(list, isShared)))
     const constants = plan.buffers.map((b) => (b.kind === 'constant' ? layout.place(b.bytes) : -1))
 
@@ -83,7 +93,8 @@ export class RunList {
       this.pointer(job + JOB.fault, address + this.fault)
       this.pointer(job + JOB.counters, address + counters[s]!)
       this.word(job + JOB.counts, sum(tasks[s]!, isShared))
-      this.word(job + JOB.frame, frameBytes(Math.max(0, ...tasks[s]!.map(argCount))))
+      const most = Math.max(0, ...tasks[s]!.flatMap(commandsOf).map(argCount))
+      this.word(job + JOB.frame, frameBytes(most))
       let command = commands[s]!
       let arg = args[s]!
       let counter = counters[s]!
@@ -97,24 +108,29 @@ export class RunList {
         this.pointer(phases[s]! + 8 * p, address + command)
         noteTime()
         for (const task of phase) {
-          const { command: c } = task
-          this.pointer(command + COMMAND.kernel, functions.kernel(task))
-          this.pointer(command + COMMAND.args, address + arg)
-          this.word(command + COMMAND.argCount, argCount(task))
-          this.word(command + COMMAND.grid, gridOf(c))
-          this.word(command + COMMAND.kind, task.shared ? KIND.shared : KIND.alone)
-          this.word(command + COMMAND.draw, Math.min(drawOf(c), gridOf(c)))
-          if (c.op === 'copy') this.bind(entry, c.bytes)
-          const list = c.op === 'copy' ? [c.to, c.from, entry++] : c.args
-          for (const buffer of list) {
-            this.word(arg, buffer)
-            arg += 4
+          const { pieces, links } = task
+          for (const [i, c] of commandsOf(task).entries()) {
+            const kind = i > 0 ? KIND.link : task.shared ? KIND.shared : KIND.alone
+            this.pointer(command + COMMAND.kernel, functions.kernel(c))
+            this.pointer(command + COMMAND.args, address + arg)
+            this.word(command + COMMAND.argCount, argCount(c))
+            this.word(command + COMMAND.pieces, pieces)
+            this.word(command + COMMAND.each, gridOf(c) / Math.max(1, pieces))
+            this.word(command + COMMAND.continues, i < links.length ? 1 : 0)
+            this.word(command + COMMAND.kind, kind)
+            this.word(command + COMMAND.draw, Math.min(drawOf(task), pieces))
+            if (c.op === 'copy') this.bind(entry, c.bytes)
+            const list = c.op === 'copy' ? [c.to, c.from, entry++] : c.args
+            for (const buffer of list) {
+              this.word(arg, buffer)
+              arg += 4
+            }
+            if (i === 0 && task.shared) {
+              this.pointer(command + COMMAND.counter, address + counter)
+              counter += COUNTER_BYTES
+            }
+            command += COMMAND.bytes
           }
-          if (task.shared) {
-            this.pointer(command + COMMAND.counter, address + counter)
-            counter += COUNTER_BYTES
-          }
-          command += COMMAND.bytes
           noteTime()
         }
         const last = p === segment.phases.length - 1
@@ -194,4 +210,9 @@ const sum = (tasks: readonly Task[], of: (task: Task) => number): number =>
 
 const isShared = (task: Task): number => (task.shared ? 1 : 0)
 
-const argCount = ({ command }: Task): number => (command.op === 'copy' ? 3 : command.args.length)
+const length = (task: Task): number => 1 + task.links.length
+
+const argCount = (c: KernelCommand | CopyCommand): number => (c.op === 'copy' ? 3 : c.args.length)
+
+const allArgs = (task: Task): number =>
+  commandsOf(task).reduce((total, c) => total + argCount(c), 0)

@@ -12,7 +12,16 @@ export type CopyCommand = Extract<Command, { op: 'copy' }>
 export interface Task {
   readonly command: KernelCommand | CopyCommand
   readonly shared: boolean
+  /** Kernels that follow, piece by piece, and how many pieces there are. */
+  readonly links: readonly KernelCommand[]
+  readonly pieces: number
 }
+
+/** All commands of a task. */
+export const commandsOf = ({ command, links }: Task): (KernelCommand | CopyCommand)[] => [
+  command,
+  ...links,
+]
 
 export interface Segment {
   readonly phases: readonly (readonly Task[])[]
@@ -40,15 +49,19 @@ const nanoseconds = (k: Kernel): number =>
 const work = (c: KernelCommand | CopyCommand): number =>
   c.op === 'kernel' ? nanoseconds(c.kernel) : c.bytes / BYTES_PER_NS
 
-/** How many chunks to take at a time: enough to make up for the drawing. */
-export const drawOf = (c: KernelCommand | CopyCommand): number =>
-  Math.max(1, Math.ceil((DRAW_WORTH * gridOf(c)) / Math.max(1, work(c))))
+const workOf = (task: Task): number => commandsOf(task).reduce((sum, c) => sum + work(c), 0)
+
+/** How many pieces to take at a time: enough to make up for the drawing. */
+export const drawOf = (task: Task): number =>
+  Math.max(1, Math.ceil((DRAW_WORTH * task.pieces) / Math.max(1, workOf(task))))
 
 export const gridOf = (c: KernelCommand | CopyCommand): number =>
   c.op === 'kernel' ? c.kernel.grid : Math.ceil(c.bytes / COPY_PIECE)
 
-const isShared = (c: KernelCommand | CopyCommand): boolean =>
-  c.op === 'copy' ? c.bytes > LARGE_COPY : c.kernel.grid > 1 && work(c) > WORTH_SHARING
+const isShared = ({ command: c, ...task }: Omit<Task, 'shared'>): boolean =>
+  c.op === 'copy'
+    ? c.bytes > LARGE_COPY
+    : task.pieces > 1 && workOf({ ...task, command: c, shared: true }) > WORTH_SHARING
 
 /**
  * While the first thread does what it does alone, others begin with what is shared. (Where something is
@@ -59,8 +72,35 @@ const aloneFirst = (phase: readonly Task[]): Task[] => [
   ...phase.filter((t) => t.shared),
 ]
 
-/** Cuts a plan's commands into segments and these into phases. */
-export function splitSegments(commands: readonly Command[]): Segment[] {
+/** A plan's commands, kernels between which no thread waits for another as one task. */
+function tasksOf(commands: readonly Command[], chains: boolean): (Task | Command)[] {
+  const out: (Task | Command)[] = []
+  for (let i = 0; i < commands.length; i++) {
+    const command = commands[i]!
+    if (command.op === 'host' || command.op === 'barrier') {
+      out.push(command)
+      continue
+    }
+    const links: KernelCommand[] = []
+    let pieces = gridOf(command)
+    while (chains) {
+      const [barrier, next] = [commands[i + 1], commands[i + 2]]
+      if (barrier?.op !== 'barrier' || barrier.pieces === undefined || next?.op !== 'kernel') break
+      pieces = barrier.pieces
+      links.push(next)
+      i += 2
+    }
+    const task = { command, links, pieces }
+    out.push({ ...task, shared: isShared(task) })
+  }
+  return out
+}
+
+/**
+ * Cuts a plan's commands into segments and these into phases. Without `chains` all threads meet also
+ * where pieces may follow one another, so that each kernel's time can be noted.
+ */
+export function splitSegments(commands: readonly Command[], chains = true): Segment[] {
   const segments: Segment[] = []
   let phases: Task[][] = [[]]
   let shareable = 0
@@ -73,11 +113,12 @@ export function splitSegments(commands: readonly Command[]): Segment[] {
     shareable = 0
     wanted = othersBusy = false
   }
-  for (const command of commands) {
-    if (command.op === 'host') close(command)
-    else if (command.op === 'barrier') wanted = true
-    else {
-      const shared = isShared(command)
+  for (const task of tasksOf(commands, chains)) {
+    if ('op' in task) {
+      if (task.op === 'host') close(task)
+      else wanted = true
+    } else {
+      const { shared } = task
       if (wanted && (shared || othersBusy)) {
         if (phases.length === MOST_PHASES) close(null)
         else phases.push([])
@@ -85,9 +126,9 @@ export function splitSegments(commands: readonly Command[]): Segment[] {
       }
       if (shared) {
         othersBusy = true
-        shareable += work(command)
+        shareable += workOf(task)
       }
-      phases.at(-1)!.push({ command, shared })
+      phases.at(-1)!.push(task)
     }
   }
   const isEmpty = phases.every((p) => p.length === 0)

@@ -2,6 +2,7 @@
 // many enough for threads to share, decided by shapes and the machine and never by how many threads are
 // used.
 
+import { piecesOf } from '../chain.js'
 import type { Target } from '../kernel/ir.js'
 import { roundUp, type Tile } from './choose.js'
 
@@ -9,7 +10,10 @@ export interface Cutting {
   readonly tile: Tile
   readonly rows: number
   readonly columns: number
-  /** Rows and columns of a chunk (multiples of the tile), and how many chunks there are of each. */
+  /**
+   * Rows and columns of a chunk, and how many chunks there are of each: multiples of the tile, but that
+   * rows may be cut into equal pieces.
+   */
   readonly chunkRows: number
   readonly chunkColumns: number
   readonly rowChunks: number
@@ -53,6 +57,20 @@ export function cut(e: Extent, tile: Tile, target: Target, first: 'rows' | 'colu
   }
   let chunkRows = atMost(e.rows, tile.rows, target.cache.l2 / 2)
   let chunkColumns = atMost(e.columns, tile.lanes, target.cache.l2 / 4)
+  const pieces = piecesOf(target)
+  if (pieces !== null && chunkColumns >= e.columns && inPieces(e, tile, pieces)) {
+    return {
+      tile,
+      rows: e.rows,
+      columns: e.columns,
+      chunkRows: e.rows / pieces,
+      chunkColumns,
+      rowChunks: pieces,
+      columnChunks: 1,
+      chunkBatch: 1,
+      batchChunks: 1,
+    }
+  }
   const work = e.batch * e.rows * e.columns * e.depth
   const chunks = CHUNKS_PER_PROCESSOR * (target.processors ?? MOST_CHUNKS)
   const enough = Math.min(MOST_CHUNKS, Math.max(chunks, work / LARGE_CHUNK_WORK))
@@ -86,6 +104,21 @@ export function cut(e: Extent, tile: Tile, target: Target, first: 'rows' | 'colu
     batchChunks: Math.ceil(e.batch / batch),
   }
 }
+
+/** Tiles of rows that make it worth while to read all columns' operand with them. */
+const PIECE_TILES = 4
+
+/**
+ * Whether the result is cut into pieces of rows, as other kernels that go through these rows are: where
+ * rows are many beside the columns, a chain of kernels gains more than a product alone could lose.
+ */
+const inPieces = (e: Extent, tile: Tile, pieces: number): boolean =>
+  e.batch === 1 &&
+  e.parts === 1 &&
+  e.depth === e.block &&
+  e.rows >= 2 * e.columns &&
+  e.rows % pieces === 0 &&
+  e.rows / pieces >= PIECE_TILES * tile.rows
 
 /** `size`, a multiple of `unit`, cut into about `pieces`, each of two units or more. */
 function divide(size: number, unit: number, pieces: number): number {

@@ -8,7 +8,7 @@ import { constantOf } from './axes.js'
 /** One axis of the result as a chunk sees it. */
 export interface Span {
   readonly total: number
-  /** Elements of a chunk (a multiple of `unit`), and the number of chunks. */
+  /** Elements of a chunk (a multiple of `unit`, or a part of `total`), and the number of chunks. */
   readonly chunk: number
   readonly chunks: number
   /** Elements of a tile. */
@@ -38,6 +38,11 @@ export function forTiles(
   s: Span,
   body: (tile: Affine, start: Affine, size: number) => void,
 ): void {
+  if (s.chunks > 1 && s.chunk % s.unit !== 0) {
+    const alone = { ...s, total: s.chunk, chunks: 1, at: affine(0) }
+    forTiles(k, name, alone, (tile, at, size) => body(tile, plus(spanStart(s), at), size))
+    return
+  }
   const whole = Math.floor(s.total / s.unit)
   const perChunk = s.chunk / s.unit
   const start = spanStart(s)

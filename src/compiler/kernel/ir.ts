@@ -205,8 +205,12 @@ export type PlanBuffer =
 export type Command =
   /** `args[i]` is the plan buffer bound to the kernel's i-th buffer of space `slot`. */
   | { readonly op: 'kernel'; readonly kernel: Kernel; readonly args: readonly number[] }
-  /** Everything before is finished, and seen by every thread, before anything after starts. */
-  | { readonly op: 'barrier' }
+  /**
+   * Everything before is finished, and seen by every thread, before anything after starts. With `pieces`
+   * it stands between two kernels, and less will do: whoever runs the p-th of so many equal shares of the
+   * second's chunks has run that share of the first's before.
+   */
+  | { readonly op: 'barrier'; readonly pieces?: number }
   | { readonly op: 'copy'; readonly from: number; readonly to: number; readonly bytes: number }
   /** A primitive no kernel was generated for, evaluated on the host. Implies barriers around it. */
   | { readonly op: 'host'; readonly call: HostCall }

@@ -97,7 +97,7 @@ function formatCommand(c: Command, buffers: readonly PlanBuffer[]): string {
     case 'kernel':
       return `${c.kernel.name} grid ${c.kernel.grid} (${c.args.map(name).join(', ')})`
     case 'barrier':
-      return '-- barrier'
+      return c.pieces === undefined ? '-- barrier' : `-- by ${c.pieces} pieces`
     case 'copy':
       return `copy ${name(c.from)} -> ${name(c.to)}, ${c.bytes} bytes`
     case 'host':

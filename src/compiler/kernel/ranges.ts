@@ -15,8 +15,9 @@ const EVERYTHING: Interval = { low: Number.NEGATIVE_INFINITY, high: Number.POSIT
 export class Ranges {
   private readonly of = new Map<number, Interval>()
 
-  constructor(kernel: Kernel) {
-    this.of.set(kernel.chunk.id, { low: 0, high: Math.max(0, kernel.grid - 1) })
+  /** @param chunks the chunks that are looked at; all of them, if nothing is said */
+  constructor(kernel: Kernel, chunks: Interval = { low: 0, high: Math.max(0, kernel.grid - 1) }) {
+    this.of.set(kernel.chunk.id, chunks)
     this.visit(kernel.body)
   }
 

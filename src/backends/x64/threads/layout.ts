@@ -63,9 +63,13 @@ export const COMMAND = {
   /** Address of the numbers of its buffers in the table, and how many there are. */
   args: 8,
   argCount: 16,
-  grid: 20,
+  /** Pieces that threads share, and chunks of the kernel in each. */
+  pieces: 20,
+  each: 52,
+  /** Whether the next command goes on with the pieces of this one. */
+  continues: 48,
   kind: 24,
-  /** Most chunks to draw at a time. */
+  /** Most pieces to draw at a time. */
   draw: 28,
   /** Address of the counter from which chunks are drawn. */
   counter: 32,
@@ -86,13 +90,19 @@ export const KIND = {
   end: 3,
   /** Each thread notes the time: only in lists made for profiling. */
   stamp: 4,
+  /** Was run by whoever ran the same pieces of the command before it. */
+  link: 5,
 } as const
 
 /** The phase of a job that nobody can join any more. */
 export const CLOSED = 0xffff
 
-/** The walker's frame: a few words, then the addresses of a kernel's buffers. */
-export const FRAME = { end: 0, share: 4, slots: 16 } as const
+/**
+ * The walker's frame: the pieces at hand, from `start` up to `end`; how many are drawn at a time; where the
+ * chunks of a kernel's pieces end; the command that pieces are drawn from; and then the addresses of a
+ * kernel's buffers.
+ */
+export const FRAME = { end: 0, share: 4, start: 8, stop: 12, head: 16, slots: 32 } as const
 
 /** Bytes of a frame for kernels of so many buffers, that align a stack on which an address was pushed. */
 export const frameBytes = (buffers: number): number => FRAME.slots + 16 * Math.ceil(buffers / 2) + 8

@@ -3,7 +3,15 @@
 import { describe, expect, test } from 'vitest'
 import { Storage } from '../../storage.js'
 import { X64Device } from '../device.js'
-import { canRun, counting, emitByHand, pingPong, pingPongOf, ports } from '../harness.js'
+import {
+  canRun,
+  counting,
+  emitByHand,
+  pieceByPiece,
+  pingPong,
+  pingPongOf,
+  ports,
+} from '../harness.js'
 import { splitSegments } from '../segments.js'
 import { isMapped } from './page.js'
 import { defaultThreads, groupLimit, quotaOf } from './processors.js'
@@ -79,6 +87,18 @@ describe.skipIf(!canRun())('several threads', () => {
     60_000,
   )
 
+  test.each([1, 2, 3, 4])('%i run kernels piece by piece', async (threads) => {
+    const [n, steps] = [6 * 4096, 7]
+    const device = withThreads(threads)
+    const plan = device.buildPlan(pieceByPiece(n, steps, 8), ports(n))
+    const x = Float32Array.from({ length: n }, (_, i) => i)
+    const from = Storage.of('float32', x)
+    const run = (): number[] => Array.from(plan.run([from], [null])[0]!.read() as Float32Array)
+    await warm(device, run)
+    const expected = Array.from(x, (value) => value + steps)
+    for (let i = 0; i < 50; i++) expect(run()).toEqual(expected)
+  })
+
   test('can be changed at any time', async () => {
     const device = withThreads(1)
     const plan = device.buildPlan(pingPong(N, 3), ports(N))
@@ -108,6 +128,13 @@ describe('segments', () => {
   const barrier = { op: 'barrier' } as const
   const shape = (commands: Parameters<typeof splitSegments>[0]): number[][] =>
     splitSegments(commands).map((s) => s.phases.map((p) => p.length))
+
+  test('take kernels that follow one another by pieces as one', () => {
+    const { commands } = pieceByPiece(6 * 4096, 3, 8)
+    const [segment] = splitSegments([...commands, barrier, large])
+    expect(segment!.phases.map((p) => p.map((t) => 1 + t.links.length))).toEqual([[3], [1]])
+    expect(splitSegments(commands, false)[0]!.phases.length).toBe(3)
+  })
 
   test('have phases only where threads have to wait', () => {
     expect(shape([])).toEqual([[0]])

@@ -43,6 +43,7 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   const label = (name: string): Label => a.label(name)
   const [next, command, everything] = [label('next'), label('command'), label('everything')]
   const [draw, barrier] = [label('draw'), label('barrier')]
+  const [pieces, link, linked] = [label('pieces'), label('link'), label('linked')]
 
   a.align(32)
   a.bind(walk)
@@ -63,20 +64,49 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   a.test(r13d, r13d)
   a.jne(next)
 
+  // All pieces at once, or one by one where other commands go on with them. (No share is drawn.)
   a.bind(everything)
-  emitGather(a)
-  a.mov(ecx, mem({ base: r12, disp: COMMAND.grid }))
-  a.mov(dword({ base: rsp, disp: FRAME.end }), ecx)
+  a.mov(dword({ base: rsp, disp: FRAME.share }), 0)
   a.xor(ebx, ebx)
-  emitChunks(a)
-  a.jmp(next)
+  a.bind(pieces)
+  a.mov(ecx, mem({ base: r12, disp: COMMAND.pieces }))
+  a.cmp(ebx, ecx)
+  a.jae(next)
+  a.lea(rax, mem({ base: rbx, disp: 1 }))
+  a.cmp(dword({ base: r12, disp: COMMAND.continues }), 0)
+  a.cmove(eax, ecx)
+  a.mov(dword({ base: rsp, disp: FRAME.end }), eax)
 
-  // As many chunks as make up for the drawing, but at most an eighth of a thread's fair share: in the end
+  // Pieces from ebx up to the end in the frame: of this command, and of those that go on with them.
+  a.bind(link)
+  const chunks = label('each')
+  a.mov(dword({ base: rsp, disp: FRAME.start }), ebx)
+  a.mov(qword({ base: rsp, disp: FRAME.head }), r12)
+  a.bind(chunks)
+  emitGather(a)
+  a.mov(ebx, mem({ base: rsp, disp: FRAME.start }))
+  a.mov(ecx, mem({ base: r12, disp: COMMAND.each }))
+  a.imul(ebx, ecx)
+  a.imul(ecx, mem({ base: rsp, disp: FRAME.end }))
+  a.mov(dword({ base: rsp, disp: FRAME.stop }), ecx)
+  emitChunks(a)
+  a.cmp(dword({ base: r12, disp: COMMAND.continues }), 0)
+  a.je(linked)
+  a.add(r12, COMMAND.bytes)
+  a.jmp(chunks)
+  a.bind(linked)
+  a.mov(r12, mem({ base: rsp, disp: FRAME.head }))
+  a.cmp(dword({ base: rsp, disp: FRAME.share }), 0)
+  a.jne(draw)
+  a.mov(ebx, mem({ base: rsp, disp: FRAME.end }))
+  a.jmp(pieces)
+
+  // As many pieces as make up for the drawing, but at most an eighth of a thread's fair share: in the end
   // all wait for a thread that the system has put aside.
   a.bind(shared)
   a.mov(ecx, mem({ base: rbp, disp: JOB.threads }))
   a.shl(ecx, 3)
-  a.mov(eax, mem({ base: r12, disp: COMMAND.grid }))
+  a.mov(eax, mem({ base: r12, disp: COMMAND.pieces }))
   a.xor(edx, edx)
   a.div(ecx)
   a.inc(eax)
@@ -84,14 +114,14 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   a.cmp(eax, ecx)
   a.cmova(eax, ecx)
   a.mov(dword({ base: rsp, disp: FRAME.share }), eax)
-  emitGather(a)
   a.bind(draw)
   emitDraw(a, next)
-  emitChunks(a)
-  a.jmp(draw)
+  a.jmp(link)
 
   a.bind(barrier)
   const [met, stamp] = [label('met'), label('stamp')]
+  a.cmp(eax, KIND.link)
+  a.je(next)
   a.cmp(eax, KIND.stamp)
   a.je(stamp)
   a.test(r15d, r15d)
@@ -121,8 +151,8 @@ function emitStamp(a: Assembler): void {
 }
 
 /**
- * Takes chunks from ebx up to the end in the frame, or jumps to `none` when all are taken. Every other
- * thread takes from the end: then two threads get the same chunks in every run, of every command with as
+ * Takes pieces from ebx up to the end in the frame, or jumps to `none` when all are taken. Every other
+ * thread takes from the end: then two threads get the same pieces in every run, of every command with as
  * many, and find in their caches what they left there. The counter has what was taken from the start in
  * its lower half, and what was taken from the end in its upper one.
  */
@@ -139,7 +169,7 @@ function emitDraw(a: Assembler, none: Label): void {
   // What is left: from eax to edx. Draws that found nothing have counted, too, so they may have met.
   a.mov(r8, rax)
   a.shr(r8, 32)
-  a.mov(edx, mem({ base: r12, disp: COMMAND.grid }))
+  a.mov(edx, mem({ base: r12, disp: COMMAND.pieces }))
   a.sub(edx, r8d)
   a.mov(eax, eax)
   a.cmp(eax, edx)
@@ -178,10 +208,10 @@ function emitGather(a: Assembler): void {
   a.bind(none)
 }
 
-/** Calls the kernel for chunks from ebx up to the end in the frame; there is at least one. */
+/** Calls the kernel for chunks from ebx up to the stop in the frame. */
 function emitChunks(a: Assembler): void {
   const [loop, none] = [a.label('chunks'), a.label('called')]
-  a.cmp(ebx, mem({ base: rsp, disp: FRAME.end }))
+  a.cmp(ebx, mem({ base: rsp, disp: FRAME.stop }))
   a.jae(none)
   a.bind(loop)
   a.mov(edi, ebx)
@@ -190,7 +220,7 @@ function emitChunks(a: Assembler): void {
   a.mov(rcx, mem({ base: rbp, disp: JOB.fault }))
   a.call(qword({ base: r12, disp: COMMAND.kernel }))
   a.inc(ebx)
-  a.cmp(ebx, mem({ base: rsp, disp: FRAME.end }))
+  a.cmp(ebx, mem({ base: rsp, disp: FRAME.stop }))
   a.jb(loop)
   a.bind(none)
 }

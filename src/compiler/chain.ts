@@ -1,0 +1,201 @@
+// Chains: kernels that run piece by piece, one after the other, without meeting the other threads.
+//
+// Where kernels are cut along the same rows, a piece of one needs of the kernels before it only what they
+// made of the same rows. So whoever does a piece of the first does that piece of all: what one kernel
+// leaves in a core's cache the next finds there, and no thread waits for another in between. What all
+// pieces read (weights) has to stay in the cache beside it, or it would be fetched for every piece.
+
+import { BYTES, type Kernel, type Target } from './kernel/ir.js'
+import { type Interval, Ranges } from './kernel/ranges.js'
+import { signatureOf } from './kernel/signature.js'
+import { walk } from './kernel/walk.js'
+import type { KernelCall } from './lower/assembly.js'
+import type { Step } from './lower/lower.js'
+import { readsOf, writesOf } from './schedule.js'
+
+/** Kernels that run piece by piece: piece p of each is the p-th of `pieces` equal shares of its chunks. */
+export interface Chain {
+  readonly op: 'chain'
+  readonly calls: readonly KernelCall[]
+  readonly pieces: number
+}
+export type Link = Step | Chain
+
+/** Pieces for each processor: enough for one that falls behind to be helped. */
+export const PIECES_PER_PROCESSOR = 4
+const MOST_PIECES = 32
+/** Steps to look at for one that continues a chain. */
+const LOOK_AHEAD = 24
+/** The share of the second-level cache that may be taken by what all pieces read. */
+const SHARED_PART = 0.5
+
+/** Pieces that rows are cut into, on a target whose processors are known. */
+export const piecesOf = (target: Target): number | null =>
+  target.processors === undefined
+    ? null
+    : Math.min(MOST_PIECES, PIECES_PER_PROCESSOR * target.processors)
+
+/** The elements of a buffer that each piece touches, at least and at most. */
+interface Touched {
+  readonly reads: readonly Interval[] | null
+  readonly writes: readonly Interval[] | null
+}
+
+const NOTHING: Interval = { low: Number.POSITIVE_INFINITY, high: Number.NEGATIVE_INFINITY }
+const hull = (a: Interval, b: Interval): Interval => ({
+  low: Math.min(a.low, b.low),
+  high: Math.max(a.high, b.high),
+})
+const isInside = (a: Interval, b: Interval): boolean => a.low >= b.low && a.high <= b.high
+
+/** What each piece of a kernel touches of its slots, in order of declaration. */
+function touchedBy(kernel: Kernel, pieces: number): Touched[] {
+  const slots = kernel.buffers.filter((b) => b.space === 'slot')
+  const none = (): Interval[] => Array.from({ length: pieces }, () => NOTHING)
+  const seen = new Map(slots.map((b) => [b.id, { reads: none(), writes: none() }]))
+  const each = kernel.grid / pieces
+  for (let p = 0; p < pieces; p++) {
+    const ranges = new Ranges(kernel, { low: p * each, high: (p + 1) * each - 1 })
+    walk(kernel.body, (s) => {
+      if (s.op !== 'load' && s.op !== 'store' && s.op !== 'gather' && s.op !== 'scatter') return
+      const of = seen.get(s.buffer.id)
+      if (of === undefined) return
+      const known = s.op === 'load' || s.op === 'store'
+      const at = known ? ranges.affine(s.at) : { low: 0, high: s.buffer.length - 1 }
+      const list = s.op === 'load' || s.op === 'gather' ? of.reads : of.writes
+      list[p] = hull(list[p] as Interval, at)
+    })
+  }
+  return slots.map(({ id, access }) => {
+    const { reads, writes } = seen.get(id) as { reads: Interval[]; writes: Interval[] }
+    return {
+      reads: access === 'write' ? null : reads,
+      writes: access === 'read' ? null : writes,
+    }
+  })
+}
+
+/** Whether no two pieces write in one place. */
+const areApart = (pieces: readonly Interval[]): boolean =>
+  pieces.every((a, i) => i === 0 || (pieces[i - 1] as Interval).high < a.low)
+
+/** A chain that grows, and what its kernels have written so far. */
+class Growing {
+  readonly calls: KernelCall[] = []
+  private readonly written = new Map<number, readonly Interval[]>()
+  private shared = 0
+
+  constructor(
+    private readonly pieces: number,
+    private readonly room: number,
+    private readonly touched: (kernel: Kernel) => readonly Touched[],
+  ) {}
+
+  wrote(buffer: number): boolean {
+    return this.written.has(buffer)
+  }
+
+  uses(buffer: number): boolean {
+    return this.calls.some(({ args }) => args.some((ref) => ref.id === buffer))
+  }
+
+  /** Adds a kernel, if its pieces need nothing of other pieces and the chain has room for it. */
+  add(call: KernelCall): boolean {
+    const { kernel, args } = call
+    if (kernel.grid % this.pieces !== 0) return false
+    let shared = 0
+    const written: (readonly [number, readonly Interval[]])[] = []
+    for (const [i, { reads, writes }] of this.touched(kernel).entries()) {
+      const ref = args[i] as KernelCall['args'][number]
+      if (reads !== null && writes !== null) return false
+      if (writes !== null) {
+        if (!areApart(writes)) return false
+        written.push([ref.id, writes])
+        continue
+      }
+      const own = this.written.get(ref.id)
+      const [first, second] = reads as readonly [Interval, Interval]
+      if (own !== undefined) {
+        if (!reads?.every((r, p) => isInside(r, own[p] as Interval))) return false
+      } else if (first.high >= second.low) {
+        shared += (first.high - first.low + 1) * BYTES[ref.type]
+      }
+    }
+    if (this.calls.length > 0 && this.shared + shared > this.room) return false
+    this.shared += shared
+    for (const [id, intervals] of written) this.written.set(id, intervals)
+    this.calls.push(call)
+    return true
+  }
+}
+
+/**
+ * Joins steps to chains. Steps in the midst of a chain that have nothing to do with it go before it, and
+ * those that need all of something it makes go after it.
+ */
+export function chain(steps: readonly Step[], target: Target): Link[] {
+  const pieces = piecesOf(target)
+  if (pieces === null || pieces < 2) return [...steps]
+  const known = new Map<string, readonly Touched[]>()
+  const touched = (kernel: Kernel): readonly Touched[] => {
+    const key = signatureOf(kernel)
+    let found = known.get(key)
+    if (found === undefined) {
+      found = touchedBy(kernel, pieces)
+      known.set(key, found)
+    }
+    return found
+  }
+  const room = SHARED_PART * target.cache.l2
+  const out: Link[] = []
+  let rest = [...steps]
+  while (rest.length > 0) {
+    const first = rest[0] as Step
+    const growing = new Growing(pieces, room, touched)
+    if (first.op === 'host' || !growing.add(first.call)) {
+      out.push(first)
+      rest.shift()
+      continue
+    }
+    const { before, after, next } = grow(growing, rest)
+    out.push(...before)
+    const { calls } = growing
+    out.push(calls.length > 1 ? { op: 'chain', calls, pieces } : first)
+    rest = [...after, ...rest.slice(next)]
+  }
+  return out
+}
+
+/** Continues a chain that begins with the first step; what is passed over, and where the chain ends. */
+function grow(
+  growing: Growing,
+  steps: readonly Step[],
+): { before: Step[]; after: Step[]; next: number } {
+  const before: Step[] = []
+  const after: Step[] = []
+  const [touchedLater, writtenLater] = [new Set<number>(), new Set<number>()]
+  let kept = { before: 0, after: 0, next: 1 }
+  for (let i = 1; i < steps.length && i - kept.next < LOOK_AHEAD; i++) {
+    const step = steps[i] as Step
+    if (step.op === 'host') break
+    const [reads, writes] = [readsOf(step), writesOf(step)]
+    const waits =
+      reads.some((r) => writtenLater.has(r.id)) ||
+      writes.some((w) => touchedLater.has(w.id) || growing.uses(w.id))
+    const needs = reads.some((r) => growing.wrote(r.id))
+    if (!waits && !needs) {
+      before.push(step)
+    } else if (!waits && growing.add(step.call)) {
+      kept = { before: before.length, after: after.length, next: i + 1 }
+    } else {
+      after.push(step)
+      for (const w of writes) writtenLater.add(w.id)
+      for (const x of [...reads, ...writes]) touchedLater.add(x.id)
+    }
+  }
+  return {
+    before: before.slice(0, kept.before),
+    after: after.slice(0, kept.after),
+    next: kept.next,
+  }
+}
