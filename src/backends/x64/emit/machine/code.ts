@@ -57,6 +57,10 @@ export interface Label {
 
 export type Operand = View | Mem | Imm | Label
 
+/** Lists in the making: copied when they are full, lest each has room for many more than it holds. */
+const reads: VReg[] = []
+const writes: VReg[] = []
+
 /** One instruction, and which registers it reads and writes, those in addresses included. */
 export class Instruction {
   readonly reads: readonly VReg[]
@@ -78,31 +82,34 @@ export class Instruction {
     readonly depth: number,
   ) {
     const { modifies, blends, clears } = operation
-    const reads: VReg[] = implied?.reads ? [...implied.reads] : []
-    const writes: VReg[] = implied?.writes ? [...implied.writes] : []
+    let [r, w] = [0, 0]
+    if (implied !== null) {
+      for (const reg of implied.reads ?? []) reads[r++] = reg
+      for (const reg of implied.writes ?? []) writes[w++] = reg
+    }
     for (let at = 0; at < operands.length; at++) {
       const o = operands[at]!
       if (o.kind === 'mem') {
-        if (o.base instanceof VReg) reads.push(o.base)
-        if (o.index !== null) reads.push(o.index)
+        if (o.base instanceof VReg) reads[r++] = o.base
+        if (o.index !== null) reads[r++] = o.index
       } else if (o.kind === 'view') {
-        if (at > 0 || operation.reads) reads.push(o.reg)
+        if (at > 0 || operation.reads) reads[r++] = o.reg
         else {
           // Lanes that a mask leaves out keep what they had.
           const merges = mask !== null && !zero && !blends && o.reg.cls === 'vector'
-          if (modifies || merges) reads.push(o.reg)
-          writes.push(o.reg)
+          if (modifies || merges) reads[r++] = o.reg
+          writes[w++] = o.reg
         }
         // A gather's mask is a vector on AVX2.
-        if (at === 2 && clears) writes.push(o.reg)
+        if (at === 2 && clears) writes[w++] = o.reg
       }
     }
     if (mask !== null) {
-      reads.push(mask)
-      if (clears) writes.push(mask)
+      reads[r++] = mask
+      if (clears) writes[w++] = mask
     }
-    this.reads = reads
-    this.writes = writes
+    this.reads = reads.slice(0, r)
+    this.writes = writes.slice(0, w)
   }
 
   /** The mnemonic. */
@@ -246,11 +253,8 @@ export class Code {
 }
 
 function operandsOf(list: readonly (VReg | Mem | number)[], bits: View['bits']): Operand[] {
-  const out: Operand[] = []
-  for (const o of list) {
-    if (typeof o === 'number') out.push(imm(o))
-    else if (o instanceof VReg) out.push(view(o, o.cls === 'mask' ? 64 : bits))
-    else out.push(o)
-  }
-  return out
+  return list.map((o) => {
+    if (typeof o === 'number') return imm(o)
+    return o instanceof VReg ? view(o, o.cls === 'mask' ? 64 : bits) : o
+  })
 }

@@ -129,9 +129,9 @@ class Encoder {
       return
     }
     if (i.isCopy() && this.number(i.writes[0]!) === this.number(i.reads[0]!)) return
-    const translated: assembler.Operand[] = []
+    const translated: assembler.Operand[] = new Array(operands.length)
     for (let at = 0; at < operands.length; at++) {
-      translated.push(this.operand(operands[at]!, rule.size))
+      translated[at] = this.operand(operands[at]!, rule.size)
     }
     const options = i.mask && { mask: k(this.number(i.mask)), zero: i.zero }
     a.encode(rule.instruction, translated, options)
