@@ -188,15 +188,23 @@ export class IndexSpace {
       })
       for (const high of sum.terms) {
         if (high.coefficient !== low.coefficient * l.mod) continue
-        // The next digit of the same value may be known in a simpler form: so it is worked out, and compared.
+        if (!this.follows(high.variable, l)) continue
         const mod = this.digits.get(high.variable.id)?.mod ?? 0
-        const next = this.digit(l.value, l.by * l.mod, mod)
-        if (!affineEqual(next, ofVar(high.variable))) continue
         const merged = this.digit(l.value, l.by, mod * l.mod)
         return plus(rest(low.variable, high.variable), times(merged, low.coefficient))
       }
     }
     return null
+  }
+
+  /** Whether a variable is the digit of the same value next to one. */
+  private follows(high: IndexVar, { value, by, mod }: Digit): boolean {
+    const h = this.digits.get(high.id)
+    if (h !== undefined && h.by === by * mod && affineEqual(h.value, value)) return true
+    // Quotients of sums may be known in a simpler form: then it is worked out, and compared.
+    return (
+      value.terms.length > 1 && affineEqual(this.digit(value, by * mod, h?.mod ?? 0), ofVar(high))
+    )
   }
 }
 
