@@ -32,21 +32,22 @@ function reduce64(k: KernelBuilder, x: Reg): Reduced {
   return { r: bounded, quarter: k.convert('i32', k.bitcast('i64', t)) }
 }
 
+type Digits = readonly [below: number, parts: readonly [number, number, number]]
+
 /**
  * The digits of 2/π that count for float32 numbers below a bound, in parts of 29, 29 and 53 bits. Those
  * before, times any float32 number from the bound above on, are multiples of 4 quarters: whole turns.
  * (M. Payne, R. Hanek: Radian reduction for trigonometric functions, SIGNUM 1983.)
  */
-const TWO_OVER_PI = [
-  [2 ** 26, [0.636619770899415, 1.4681663246252086e-9, 2.276010073078396e-18]],
-  [2 ** 53, [0.1366197718307376, 5.368437517444535e-10, 5.412865971015891e-19]],
-  [2 ** 80, [3.3308114738561656e-9, 2.276010060734833e-18, 1.234356328469044e-26]],
-  [2 ** 107, [1.6153797855624593e-17, 2.526826028529932e-26, 7.053217946672059e-35]],
+const TWO_OVER_PI: readonly Digits[] = [
+  [2 ** 53, [0.636619770899415, 1.4681663246252086e-9, 2.276010073078396e-18]],
+  [2 ** 81, [3.3308114738561656e-9, 2.276010060734833e-18, 1.234356328469044e-26]],
+  [2 ** 109, [2.276010047810136e-18, 2.5268260333447567e-26, 2.2383930857039694e-35]],
   [
     Number.POSITIVE_INFINITY,
-    [7.696704847356705e-26, 1.6682867657019525e-34, 1.1588713353428135e-43],
+    [2.526826028529932e-26, 7.053217935083346e-35, 1.1588713353428141e-43],
   ],
-] as const
+]
 /** Adding it rounds to a multiple of 4. */
 const MAGIC_4 = 1.5 * 2 ** 54
 
@@ -57,11 +58,13 @@ const MAGIC_4 = 1.5 * 2 ** 54
 function reduce32(k: KernelBuilder, x: Reg): Reduced {
   const wide = k.convert('f64', x)
   const size = k.set('abs', wide)
-  const [high, middle, low] = [0, 1, 2].map((part) => {
-    let digits = k.const('f64', TWO_OVER_PI.at(-1)![1][part]!)
-    for (const [bound, parts] of TWO_OVER_PI.slice(0, -1).reverse()) {
-      digits = select(k, lt(k, size, bound), parts[part]!, digits)
-    }
+  const [[, farthest], ...nearer] = [...TWO_OVER_PI].reverse() as [Digits, ...Digits[]]
+  const isNearer = nearer.map(([bound]) => lt(k, size, bound))
+  const [high, middle, low] = farthest.map((last, part) => {
+    const digits = nearer.reduce(
+      (further, [, parts], i) => select(k, isNearer[i]!, parts[part]!, further),
+      k.const('f64', last),
+    )
     return mul(k, wide, digits)
   }) as [Reg, Reg, Reg]
   // In quarters, without whole turns: at most 2 and a bit, as a multiple of 2⁻²⁷ or finer.
