@@ -2,10 +2,11 @@
 //
 // Chunks of the result are independent and are what threads share. Within one, K runs in blocks; the rows
 // of a tile (rows × block elements) stay in the first-level cache while all panels of lanes pass by, and
-// the chunk's panels stay in the second. Results are written line by line then, many neighbours at a time.
+// the chunk's panels stay in the second. Sums wait in memory from block to block; tiles of the last block
+// write results.
 // The innermost two loops are the micro-kernel's.
 
-import { ofVar, plus, times } from '../kernel/affine.js'
+import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import type { Affine, Reg } from '../kernel/ir.js'
 import {
   KernelAssembly,
@@ -29,7 +30,7 @@ import {
 import { type Cutting, cut } from './cutting.js'
 import { mergeProduct, type Product, probeWrite, swapProduct } from './factors.js'
 import { layOut } from './layout.js'
-import { microKernel } from './micro.js'
+import { type End, microKernel } from './micro.js'
 import { fillPanels, type PackedPanel, packAhead, panelNumber } from './panels.js'
 import { product } from './spec.js'
 import { Parts, Sums } from './sums.js'
@@ -165,9 +166,12 @@ class ChunkEmitter {
     const sums = keep
       ? new Sums(k, p.dtype, c.chunkRows, c.chunkColumns, this.ctx.target.mapLanes)
       : null
-    sums?.clear()
-    forBlocks(k, p.contract, p.numerics, part, (block) => this.block(b, batch, block, sums))
     const along = partial === null ? this.flushing() : 'rows'
+    // Tiles write what lies in memory as it does in them; parts wait for one another.
+    const direct = partial === null && along === 'rows'
+    if (!direct) sums?.clear()
+    forBlocks(k, p.contract, p.numerics, part, (block) => this.block(b, batch, block, sums, direct))
+    if (direct) return
     sums?.flush(spanLength(rowSpan), spanLength(columnSpan), along, (i, j, sum) => {
       const row = plus(spanStart(rowSpan), i)
       const column = plus(spanStart(columnSpan), j)
@@ -202,7 +206,13 @@ class ChunkEmitter {
     return { buffer: this.scratch, base: times(panel, length) }
   }
 
-  private block(b: Affine, batch: Affine[], block: Block, sums: Sums | null): void {
+  private block(
+    b: Affine,
+    batch: Affine[],
+    block: Block,
+    sums: Sums | null,
+    direct: boolean,
+  ): void {
     const { k, p, columnSpan, rowSpan } = this
     if (this.source.from === 'scratch') {
       fillPanels(
@@ -219,7 +229,7 @@ class ChunkEmitter {
     forTiles(k, 'tile', rowSpan, (_, row, height) => {
       forTiles(k, 'panel', columnSpan, (panel, column, width) => {
         const packed = this.panelAt(b, block, panel)
-        this.tile(batch, block, row, height, column, width, packed, sums)
+        this.tile(batch, block, row, height, column, width, packed, sums, direct)
       })
     })
   }
@@ -233,12 +243,21 @@ class ChunkEmitter {
     width: number,
     packed: PackedPanel | null,
     sums: Sums | null,
+    direct: boolean,
   ): void {
     const { k, p, c } = this
     const rows = Array.from({ length: height }, (_, i) => unflatten(k, plus(row, i), p.left.free))
     const write = (left: Affine[], lane: Affine, sum: Reg): void =>
       p.write(k, batch, left, unflatten(k, plus(column, lane), p.right.free), sum)
     // As few loops over K as the operands' strides allow; packed panels follow any.
+    const whole: End = {
+      done: (i, _, lane, sum) => write(rows[i]!, lane, sum),
+      doneInLoop: (i, _, lane, sum) => write(unflatten(k, plus(row, i), p.left.free), lane, sum),
+    }
+    const inChunk = (i: Affine, lane: Affine): [Affine, Affine] => [
+      plus(plus(row, i), times(spanStart(this.rowSpan), -1)),
+      plus(plus(column, lane), times(spanStart(this.columnSpan), -1)),
+    ]
     const walk = block.walk(
       this.rowsFollow.map((follows, i) => follows && (packed !== null || this.lanes.follows[i]!)),
     )
@@ -263,17 +282,44 @@ class ChunkEmitter {
               packed.buffer,
               plus(plus(packed.base, times(block.flat(walk.local(at)), c.tile.lanes)), lane),
             ),
-      done: (i, _, lane, sum) => {
-        if (sums !== null) {
-          const [r0, c0] = [spanStart(this.rowSpan), spanStart(this.columnSpan)]
-          sums.add(plus(plus(row, i), times(r0, -1)), plus(plus(column, lane), times(c0, -1)), sum)
-          return
-        }
-        write(rows[i]!, lane, sum)
-      },
-      doneInLoop: sums
-        ? undefined
-        : (i, _, lane, sum) => write(unflatten(k, plus(row, i), p.left.free), lane, sum),
+      ...whole,
+      ends:
+        sums === null
+          ? undefined
+          : (end) => this.ends(block, sums, direct ? whole : null, inChunk, end),
     })
+  }
+
+  /**
+   * Between blocks of K, sums wait in memory: the first block's are put there, the last block's are whole
+   * with what waits. Where sums are handed on from memory in the end (`whole` is null), it was cleared, and
+   * all blocks are added.
+   */
+  private ends(
+    block: Block,
+    sums: Sums,
+    whole: End | null,
+    inChunk: (i: Affine, lane: Affine) => [Affine, Affine],
+    end: (e: End) => void,
+  ): void {
+    const { k } = this
+    const { blocks } = this.p.numerics
+    const add = (): void =>
+      end({ done: (i, _, lane, sum) => sums.add(...inChunk(affine(i), lane), sum) })
+    if (whole === null) {
+      add()
+      return
+    }
+    const put = (): void =>
+      end({ done: (i, _, lane, sum) => sums.put(...inChunk(affine(i), lane), sum) })
+    const complete = (i: Affine, lane: Affine, sum: Reg): Reg =>
+      k.set('add', sums.load(...inChunk(i, lane)), sum)
+    const last = (): void =>
+      end({
+        done: (i, j, lane, sum) => whole.done(i, j, lane, complete(affine(i), lane, sum)),
+        doneInLoop: (i, j, lane, sum) => whole.doneInLoop!(i, j, lane, complete(i, lane, sum)),
+      })
+    const later = (): void => k.when(block.number, 'eq', affine(blocks - 1), last, add)
+    k.when(block.number, 'eq', affine(0), put, blocks > 2 ? later : last)
   }
 }

@@ -12,7 +12,15 @@ import { walk } from '../kernel/walk.js'
 import type { KernelAssembly } from '../lower/assembly.js'
 import { constantOf, nest } from './axes.js'
 
-export interface MicroKernel {
+/** What becomes of a tile's sums. */
+export interface End {
+  /** Takes the sum of splat i with vector j. */
+  done(i: number, j: number, lane: Affine, sum: Reg): void
+  /** The same for a splat that is the index of a loop, where that can be said: for work that is long. */
+  doneInLoop?(i: Affine, j: number, lane: Affine, sum: Reg): void
+}
+
+export interface MicroKernel extends End {
   readonly type: RegType
   /** Width of the tile in lanes, and how many of them are in use. */
   readonly lanes: number
@@ -27,10 +35,8 @@ export interface MicroKernel {
   readonly steps?: number
   splat(i: number, at: Affine[]): Reg
   vector(j: number, lane: Affine, at: Affine[]): Reg
-  /** Takes the sum of splat i with vector j. */
-  done(i: number, j: number, lane: Affine, sum: Reg): void
-  /** The same for a splat that is the index of a loop, where that can be said: for work that is long. */
-  doneInLoop?(i: Affine, j: number, lane: Affine, sum: Reg): void
+  /** Where it depends on the place what becomes of the sums: calls `end` in each case. */
+  ends?(end: (e: End) => void): void
 }
 
 /** Statements that what is done with the sums may have in all, before it is written as a loop. */
@@ -62,7 +68,9 @@ export function microKernel(k: KernelAssembly, m: MicroKernel): void {
       }
     }
     overDepth(k, m, step)
-    finish(k, m, lane, sums)
+    const end = (e: End): void => finish(k, m, e, lane, sums)
+    if (m.ends) m.ends(end)
+    else end(m)
   })
 }
 
@@ -103,12 +111,18 @@ function roundsOf(bound: Bound, steps: number): { whole: Bound; rest: number } |
  * update, an activation's polynomial) would make most of the kernel's code, a copy for each sum; so it is a
  * loop over sums put aside in memory, which costs next to nothing beside the work.
  */
-function finish(k: KernelAssembly, m: MicroKernel, lane: Affine, sums: readonly Reg[][]): void {
+function finish(
+  k: KernelAssembly,
+  m: MicroKernel,
+  e: End,
+  lane: Affine,
+  sums: readonly Reg[][],
+): void {
   const all = sums.flatMap((row, i) => row.map((sum, j) => ({ i, j, sum })))
-  const first = k.block(() => m.done(0, 0, lane, sums[0]![0]!))
-  if (m.doneInLoop === undefined || sizeOf(first) * all.length <= WRITTEN_OUT) {
+  const first = k.block(() => e.done(0, 0, lane, sums[0]![0]!))
+  if (e.doneInLoop === undefined || sizeOf(first) * all.length <= WRITTEN_OUT) {
     for (const s of first) k.emit(s)
-    for (const { i, j, sum } of all.slice(1)) m.done(i, j, lane, sum)
+    for (const { i, j, sum } of all.slice(1)) e.done(i, j, lane, sum)
     return
   }
   const { splats, vectors, lanes, type } = m
@@ -117,7 +131,7 @@ function finish(k: KernelAssembly, m: MicroKernel, lane: Affine, sums: readonly 
     plus(plus(times(i, vectors * lanes), j * lanes), lane)
   for (const { i, j, sum } of all) k.store(aside, placeOf(affine(i), j), sum)
   k.loop('row', splats, (i) => {
-    for (let j = 0; j < vectors; j++) m.doneInLoop!(i, j, lane, k.load(aside, placeOf(i, j)))
+    for (let j = 0; j < vectors; j++) e.doneInLoop!(i, j, lane, k.load(aside, placeOf(i, j)))
   })
 }
 
