@@ -2,16 +2,12 @@
 // `node scripts/run.mjs bench/x64/micro.ts [--cpu=avx2|avx512] [--text] [filter]`.
 
 import { chooseLevel, detectCpu } from '../../src/backends/x64/cpu.js'
-import { loadKernel } from '../../src/backends/x64/emit/harness.js'
-import { compileKernel } from '../../src/backends/x64/emit/kernel.js'
-import { Pages, viewOf } from '../../src/backends/x64/native/pages.js'
 import { targetFor } from '../../src/backends/x64/target.js'
 import { lowerDot } from '../../src/compiler/contract/dot.js'
 import { values, Workspace } from '../../src/compiler/contract/fixtures.js'
 import { KernelBuilder } from '../../src/compiler/kernel/builder.js'
-import type { Kernel } from '../../src/compiler/kernel/ir.js'
 import { BYTES } from '../../src/compiler/kernel/ir.js'
-import { scratchLayout } from '../../src/compiler/kernel/scratch.js'
+import { peak, program, time } from './program.js'
 
 const option = (name: string): string | undefined =>
   process.argv.find((a) => a.startsWith(`--${name}=`))?.slice(name.length + 3)
@@ -21,83 +17,6 @@ if ('reason' in choice) throw new Error(choice.reason)
 const { level } = choice
 const target = targetFor(detectCpu(), level)
 const showText = process.argv.includes('--text')
-
-interface Program {
-  readonly run: () => void
-  readonly compileMs: number
-  readonly codeBytes: number
-}
-
-/** Kernels that run one after another, on buffers given by number. */
-function program(
-  calls: readonly { readonly kernel: Kernel; readonly args: readonly number[] }[],
-  buffers: readonly { readonly bytes: number; readonly fill?: Float32Array }[],
-): Program {
-  const places = buffers.map(({ bytes, fill }) => {
-    const { address } = Pages.map(bytes + 4096, 'the benchmark')
-    if (fill) new Float32Array(viewOf(address, fill.byteLength)).set(fill)
-    return address
-  })
-  const scratchBytes = Math.max(0, ...calls.map((c) => scratchLayout(c.kernel).bytes))
-  const scratch = Pages.map(scratchBytes + 4096, 'the benchmark').address
-  const fault = Pages.map(4096, 'the benchmark').address
-  let codeBytes = 0
-  const began = performance.now()
-  const steps = calls.map(({ kernel, args }) => {
-    if (showText) console.log(compileKernel(kernel, level).text())
-    const { run, code } = loadKernel(kernel, level)
-    codeBytes += code.bytes
-    const table = Pages.map(4096, 'the benchmark').address
-    new BigUint64Array(viewOf(table, 4096)).set(args.map((a) => BigInt(places[a]!)))
-    return () => {
-      for (let chunk = 0; chunk < kernel.grid; chunk++) run(chunk, scratch, table, fault)
-    }
-  })
-  const compileMs = performance.now() - began
-  return {
-    run: () => {
-      for (const step of steps) step()
-    },
-    compileMs,
-    codeBytes,
-  }
-}
-
-/** The shortest seconds of several programs, run in turns: others only ever slow one down. */
-function time(runs: readonly (() => void)[], seconds: number): number[] {
-  for (const run of runs) for (let i = 0; i < 3; i++) run()
-  const best = runs.map(() => Number.POSITIVE_INFINITY)
-  const end = performance.now() + 1e3 * seconds
-  for (let round = 0; performance.now() < end || round < 5; round++) {
-    for (const [i, run] of runs.entries()) {
-      const start = performance.now()
-      run()
-      best[i] = Math.min(best[i]!, (performance.now() - start) / 1e3)
-    }
-  }
-  return best
-}
-
-/** Multiply-adds on registers alone. */
-function peak(): { readonly run: () => void; readonly flops: number } {
-  const k = new KernelBuilder('peak')
-  const lanes = target.nativeLanes
-  const x = k.buffer('x', 'f32', 'readwrite', lanes)
-  const [chains, steps] = [12, 20_000]
-  k.vector('n', lanes, lanes, (n) => {
-    const a = k.load(x, n)
-    const sums = Array.from({ length: chains }, () => k.accumulator('f32', 0))
-    k.loop('k', steps, () => {
-      for (let u = 0; u < 2; u++) for (const s of sums) k.update(s, 'fma', a, a, s)
-    })
-    let total = sums[0]!
-    for (const s of sums.slice(1)) total = k.set('add', total, s)
-    k.store(x, n, total)
-  })
-  const fill = new Float32Array(lanes).fill(1e-20)
-  const p = program([{ kernel: k.finish(), args: [0] }], [{ bytes: 4 * lanes, fill }])
-  return { run: p.run, flops: 2 * 2 * lanes * chains * steps }
-}
 
 /** [batch, m, k] times [batch, k, n]; `turned` says which operand lies transposed in memory. */
 function matmul(
@@ -120,7 +39,7 @@ function matmul(
   }))
   const bound = calls.map((c) => ({ kernel: c.kernel, args: c.args.map((a) => a.id) }))
   const bytes = 4 * batch * (m * k + k * n + m * n)
-  return { name, flops: 2 * batch * m * k * n, bytes, ...program(bound, buffers) }
+  return { name, flops: 2 * batch * m * k * n, bytes, ...program(bound, buffers, level, showText) }
 }
 
 /** y = f(x) of a million elements, or of as many as fit the first-level cache. */
@@ -133,7 +52,7 @@ function map(name: string, n: number, body: (k: KernelBuilder, x: number) => voi
     fill: values(b.length, b.id + 1),
   }))
   const args = kernel.buffers.map((b) => b.id)
-  const p = program([{ kernel, args }], buffers)
+  const p = program([{ kernel, args }], buffers, level, showText)
   return { name: `${name} ${n}`, flops: 0, bytes: 4 * n * reads, ...p }
 }
 
@@ -194,7 +113,7 @@ const CASES = [
   ...[4096, 1 << 20].map((n) => () => map('sum', n, sum, 1)),
 ]
 
-const best = peak()
+const best = peak(target)
 console.log(`${level}, ${detectCpu().model}, tile ${target.tile.rows}x${target.tile.lanes}`)
 for (const make of CASES) {
   const row = make()
