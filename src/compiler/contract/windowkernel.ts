@@ -169,6 +169,7 @@ class WindowEmitter {
           splats: height,
           vectors: 1,
           depth: walk.sizes,
+          steps: this.ctx.target.steps,
           splat: (i, place) => c.kernel(k, at.group, plus(feature, i), block.at(walk.local(place))),
           vector: (_j, lane, place) => {
             const step = plus(base, times(block.flat(walk.local(place)), this.stride))
