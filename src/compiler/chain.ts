@@ -152,7 +152,7 @@ export function chain(steps: readonly Step[], target: Target): Link[] {
   while (rest.length > 0) {
     const first = rest[0] as Step
     const growing = new Growing(pieces, room, touched)
-    if (first.op === 'host' || !growing.add(first.call)) {
+    if (first.op === 'host' || !isReadSoon(first, rest) || !growing.add(first.call)) {
       out.push(first)
       rest.shift()
       continue
@@ -164,6 +164,12 @@ export function chain(steps: readonly Step[], target: Target): Link[] {
     rest = [...after, ...rest.slice(next)]
   }
   return out
+}
+
+/** Whether a chain that began with the first step could go on: it costs time to find what kernels touch. */
+function isReadSoon(first: Step, steps: readonly Step[]): boolean {
+  const made = new Set(writesOf(first).map((ref) => ref.id))
+  return steps.slice(1, LOOK_AHEAD + 1).some((step) => readsOf(step).some((r) => made.has(r.id)))
 }
 
 /** Continues a chain that begins with the first step; what is passed over, and where the chain ends. */
