@@ -92,6 +92,10 @@ export const le = binary('le')
 const selectOp = withAttrs<Attrs>('select')
 /** `cond ? a : b`, with cond of dtype bool; all three of equal shape. */
 export const select = (cond: Node, a: Node, b: Node): Node => selectOp([cond, a, b], NO_ATTRS)
+const threefryOp = withAttrs<Attrs>('threefry')
+/** A word of the cipher behind random numbers, for each int32 counter under two words of key. */
+export const threefry = (key0: Node, key1: Node, counter: Node): Node =>
+  threefryOp([key0, key1, counter], NO_ATTRS)
 
 // ---- movement ----------------------------------------------------------------------------------
 const reshapeOp = withAttrs<{ shape: Shape }>('reshape')

@@ -4,6 +4,7 @@ import { DTYPES, type DType, isFloat } from '../../base/dtype.js'
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Fn, Reg } from '../kernel/ir.js'
 import * as math from '../math/index.js'
+import { threefry } from '../math/random.js'
 import { REGISTER_TYPE } from './assembly.js'
 
 /** What an entry of the table is given. */
@@ -157,6 +158,7 @@ export const ELEMENTWISE: Readonly<Record<string, Emit>> = {
   lt: comparison('lt'),
   le: comparison('le'),
   select: plain('select'),
+  threefry: ({ k, args }) => threefry(k, args as [Reg, Reg, Reg]),
 }
 
 export const isElementwise = (op: string): boolean => Object.hasOwn(ELEMENTWISE, op)
@@ -175,6 +177,7 @@ const COST: Readonly<Record<string, number>> = {
   div: 4,
   sqrt: 4,
   rem: 8,
+  threefry: 120,
 }
 
 export const costOf = (op: string): number => COST[op] ?? 1

@@ -1,60 +1,53 @@
-// Random bits: Threefry-2x32, written out in integer primitives, so that every backend draws the same.
+// Random bits: a cipher of each element's position, so that every backend draws the same.
 
 import { DTypeError, ShapeError } from '../../base/errors.js'
 import { formatShape, type Shape, sizeOf } from '../../base/shape.js'
-import {
-  add,
-  and,
-  broadcastTo,
-  fullLike,
-  iota,
-  or,
-  reshape,
-  shl,
-  shr,
-  xor,
-  zerosLike,
-} from '../build.js'
-import type { Node } from '../node.js'
-import { type Attrs, define } from '../op.js'
-
-/** Rotation distances of Threefry-2x32, a round each, over and over. */
-const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const
-const ROUNDS = 20
-/** The key schedule's parity constant, from Skein. */
-const PARITY = 0x1bd11bda
-
-function rotateLeft(x: Node, distance: number): Node {
-  // The shift to the right copies the sign, so the bits that come around are cut out by a mask.
-  const around = shr(x, fullLike(x, 32 - distance))
-  return or(shl(x, fullLike(x, distance)), and(around, fullLike(x, 2 ** distance - 1)))
-}
+import { broadcastTo, iota, reshape, threefry } from '../build.js'
+import { type Attrs, define, NO_ATTRS } from '../op.js'
+import { checkSame } from './elementwise.js'
+import { INTEGERS, threefry2x32 } from './threefry.js'
 
 /**
- * The block cipher behind the generator: encrypts two words of counter under two words of key
- * (all int32, of one shape). Threefry-2x32 with 20 rounds, from Salmon et al., "Parallel random numbers:
- * as easy as 1, 2, 3", SC 2011.
+ * The first word of Threefry-2x32's block for the counter (x, 0), element by element. Inputs: two words of key,
+ * and x; all int32, of equal shape. One operation rather than the hundred it consists of: graphs that draw
+ * stay small.
  */
-export function threefry2x32(
-  key: readonly [Node, Node],
-  counter: readonly [Node, Node],
-): readonly [Node, Node] {
-  const parity = xor(xor(key[0], key[1]), fullLike(key[0], PARITY))
-  const schedule = [key[0], key[1], parity] as const
-  let x0 = add(counter[0], key[0])
-  let x1 = add(counter[1], key[1])
-  for (let round = 0; round < ROUNDS; round++) {
-    x0 = add(x0, x1)
-    x1 = xor(rotateLeft(x1, ROTATIONS[round % ROTATIONS.length]!), x0)
-    if (round % 4 === 3) {
-      const injection = (round + 1) / 4
-      x0 = add(x0, schedule[injection % 3]!)
-      const next = schedule[(injection + 1) % 3]!
-      x1 = add(x1, add(next, fullLike(next, injection)))
+define<Attrs>({
+  name: 'threefry',
+  attrs: {},
+  infer: ([seed, draw, x]) => {
+    if (x!.dtype !== 'int32') throw new DTypeError('threefry', 'int32 counters', x!.dtype)
+    checkSame('threefry', seed!, x!)
+    checkSame('threefry', draw!, x!)
+    return { shape: x!.shape, dtype: 'int32' }
+  },
+  vjp: () => [null, null, null],
+  evaluate: ([seed, draw, x], _, types, ctx) => {
+    const out = ctx.allocate(types[0]!)
+    const [k0, k1, counter, to] = [seed!, draw!, x!, out].map((a) => a.data as Int32Array)
+    for (let i = 0; i < to!.length; i++) {
+      to![i] = threefry2x32(INTEGERS, [k0![i]!, k1![i]!], [counter![i]!, 0])[0]
     }
-  }
-  return [x0, x1]
-}
+    return [out]
+  },
+  samples: () => [
+    { inputs: [words([], 0), words([], 0), words([], 0)], attrs: NO_ATTRS, note: 'scalar' },
+    { inputs: [words([17], 42), words([17], -7), words([17], 2 ** 31 - 9)], attrs: NO_ATTRS },
+    { inputs: [words([3, 5], -1), words([3, 5], 1), words([3, 5], -3)], attrs: NO_ATTRS },
+    {
+      inputs: [words([0, 3], 0), words([0, 3], 0), words([0, 3], 0)],
+      attrs: NO_ATTRS,
+      note: 'empty',
+    },
+  ],
+})
+
+/** A sample whose elements count on from `first`. */
+const words = (shape: readonly number[], first: number) => ({
+  shape,
+  dtype: 'int32' as const,
+  values: Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => (first + i) | 0),
+})
 
 export interface RandomBitsAttrs extends Attrs {
   readonly shape: Shape
@@ -79,9 +72,8 @@ export const randomBits = define<RandomBitsAttrs>({
   vjp: () => [null, null],
   expand: ([seed, draw], { shape }) => {
     const count = sizeOf(shape)
-    const position = iota([count], 0, 'int32')
-    const key = [broadcastTo(seed!, [count]), broadcastTo(draw!, [count])] as const
-    return reshape(threefry2x32(key, [position, zerosLike(position)])[0], shape)
+    const [k0, k1] = [broadcastTo(seed!, [count]), broadcastTo(draw!, [count])]
+    return reshape(threefry(k0, k1, iota([count], 0, 'int32')), shape)
   },
   samples: () => [
     { inputs: [key(0), key(0)], attrs: { shape: [5] } },
