@@ -64,6 +64,8 @@ export function withMemory(
 ): Instruction | null {
   const { element, compares, commutes } = i.operation
   if (element === 0 || (i.operands[at] as View).bits !== bits) return null
+  // An instruction has one operand of memory at most.
+  if (i.operands.some((o) => o.kind === 'mem')) return null
   if (mem.spread !== 0 && (!spreads || mem.spread !== element)) return null
   const place = compares ? 2 : i.operands.length - 1
   const operands = i.operands.slice()
