@@ -27,11 +27,13 @@ function product(a: number[], b: number[], [m, k, n]: readonly [number, number, 
   return out
 }
 
+const floats = (values: number[]) => tensor(values, { dtype: 'float32' })
+
 /** A matrix that lies turned in memory, or as it is. */
 function matrix(values: number[], rows: number, columns: number, turned: boolean) {
-  if (!turned) return tensor(values).reshape([rows, columns])
+  if (!turned) return floats(values).reshape([rows, columns])
   const other = values.map((_, i) => values[(i % rows) * columns + Math.floor(i / rows)]!)
-  return tensor(other).reshape([columns, rows]).transpose(0, 1)
+  return floats(other).reshape([columns, rows]).transpose(0, 1)
 }
 
 describe.each(ROWS)('products of %i rows', (m) => {
