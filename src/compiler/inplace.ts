@@ -1,9 +1,9 @@
 // Which result of a kernel may lie where one of its operands does: each element of the operand is read
 // just before the result's element of the same place is written, and never elsewhere.
 
+import { affineEqual } from './coordinates/space.js'
 import type { Kernel, Stmt } from './kernel/ir.js'
 import { bodiesOf } from './kernel/walk.js'
-import { affineEqual } from './lower/space.js'
 
 /**
  * Whether the kernel's buffer `to` may be the same memory as `from` (by number of declaration). Kernels

@@ -3,10 +3,10 @@
 
 import { sizeOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { isView, viewCoords } from '../coordinates/views.js'
 import type { Affine } from '../kernel/ir.js'
-import { isView, viewCoords } from '../lower/views.js'
+import { kindOf, needsMemory } from '../kinds.js'
 import { constantBelow } from '../simplify/constants.js'
-import { kindOf, needsMemory } from './classify.js'
 import type { Group, Level } from './group.js'
 import type { Notes } from './notes.js'
 

@@ -7,7 +7,7 @@
 
 import { sizeOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
-import { kindOf } from './classify.js'
+import { kindOf } from '../kinds.js'
 
 /** Elements of a result that may as well be kept from the start until it is needed. */
 const SMALL = 64

@@ -8,9 +8,9 @@
 
 import { sizeOf } from '../../base/shape.js'
 import { type Node, topological } from '../../ir/node.js'
+import { isView, stridesOfView } from '../coordinates/views.js'
 import type { Target } from '../kernel/ir.js'
-import { isView, stridesOfView } from '../lower/views.js'
-import { kindOf, needsMemory } from './classify.js'
+import { kindOf, needsMemory } from '../kinds.js'
 import { type Collected, collect, MOST_MEMBERS, type Placement } from './collect.js'
 import { earlyFirst } from './early.js'
 import { ALONE, Group, type GroupKind, type Level } from './group.js'

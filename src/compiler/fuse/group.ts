@@ -2,9 +2,9 @@
 
 import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { coordsEqual, IndexSpace, reshapeCoords } from '../coordinates/space.js'
 import { ofVar, ZERO } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
-import { coordsEqual, IndexSpace, reshapeCoords } from '../lower/space.js'
 import { reductionOrder } from '../numerics.js'
 
 /**

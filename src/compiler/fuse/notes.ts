@@ -1,8 +1,9 @@
 // What fusion knows about single nodes: how often they are used, and what computing them again costs.
 
 import type { Node } from '../../ir/node.js'
-import { isView } from '../lower/views.js'
-import { kindOf, laneCost } from './classify.js'
+import { isView } from '../coordinates/views.js'
+import { laneCost } from '../costs.js'
+import { kindOf } from '../kinds.js'
 
 /** What is made of constants and counters alone is never stored up to this cost. */
 const ALMOST_FREE = 4

@@ -6,8 +6,9 @@
 // value in memory is not stored, and whoever reads it reads that value instead.
 
 import type { Node } from '../../ir/node.js'
+import { laneCost } from '../costs.js'
+import { isIndexCheck, kindOf, needsMemory } from '../kinds.js'
 import { constantBelow } from '../simplify/constants.js'
-import { isIndexCheck, kindOf, laneCost, needsMemory } from './classify.js'
 import type { Fusion } from './fuse.js'
 import { ALONE, type Group } from './group.js'
 import { baseOf } from './notes.js'

@@ -5,6 +5,8 @@ import type { ConvAttrs, DotAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
 import { lowerConv } from '../contract/conv.js'
 import { lowerDot } from '../contract/dot.js'
+import { IndexSpace, reshapeCoords } from '../coordinates/space.js'
+import { stridesOfView } from '../coordinates/views.js'
 import { ZERO } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
 import { KernelAssembly, type KernelCall, type Reader, type Writer } from './assembly.js'
@@ -12,8 +14,6 @@ import { constantOf } from './elementwise.js'
 import { Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
 import { inPieces, overChunks } from './nest.js'
-import { IndexSpace, reshapeCoords } from './space.js'
-import { stridesOfView } from './views.js'
 
 const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 

@@ -1,6 +1,7 @@
 // Elementwise primitives as statements of the kernel IR: one table, an entry an operation.
 
 import { DTYPES, type DType, isFloat } from '../../base/dtype.js'
+import type { Elementwise } from '../costs.js'
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Fn, Reg } from '../kernel/ir.js'
 import * as math from '../math/index.js'
@@ -125,7 +126,7 @@ const division = integerDivision('div')
 const remainder = integerDivision('rem')
 
 /** Every elementwise primitive. */
-export const ELEMENTWISE: Readonly<Record<string, Emit>> = {
+export const ELEMENTWISE: Readonly<Record<Elementwise, Emit>> = {
   neg: wrapping('neg'),
   abs: (e) => (e.dtype === 'uint8' ? (e.args[0] as Reg) : e.k.set('abs', ...e.args)),
   sqrt: plain('sqrt'),
@@ -160,24 +161,3 @@ export const ELEMENTWISE: Readonly<Record<string, Emit>> = {
   select: plain('select'),
   threefry: ({ k, args }) => threefry(k, args as [Reg, Reg, Reg]),
 }
-
-export const isElementwise = (op: string): boolean => Object.hasOwn(ELEMENTWISE, op)
-
-/** Rough cost of an operation a lane, in additions: what decides between computing twice and storing. */
-const COST: Readonly<Record<string, number>> = {
-  exp: 14,
-  expm1: 20,
-  log: 16,
-  log1p: 20,
-  sin: 24,
-  cos: 24,
-  tanh: 20,
-  erf: 30,
-  pow: 60,
-  div: 4,
-  sqrt: 4,
-  rem: 8,
-  threefry: 120,
-}
-
-export const costOf = (op: string): number => COST[op] ?? 1

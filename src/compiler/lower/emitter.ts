@@ -3,14 +3,15 @@
 import type { DType } from '../../base/dtype.js'
 import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
-import { isIndexCheck } from '../fuse/classify.js'
+import { coordsEqual, type IndexSpace } from '../coordinates/space.js'
+import { isView, viewCoords } from '../coordinates/views.js'
+import { isElementwise } from '../costs.js'
 import { formatAffine, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Bound, BufferDecl, Fault, IndexVar, Reg } from '../kernel/ir.js'
+import { isIndexCheck } from '../kinds.js'
 import { constantBelow, constantNumber } from '../simplify/constants.js'
 import { type BufferRef, type KernelAssembly, REGISTER_TYPE } from './assembly.js'
 import { boolTo, constantOf, ELEMENTWISE, zero } from './elementwise.js'
-import { coordsEqual, type IndexSpace } from './space.js'
-import { isView, viewCoords } from './views.js'
 
 /** What emitting needs to know of the plan around a kernel. */
 export interface Surroundings {
@@ -203,18 +204,18 @@ export class Emitter {
   private compute(node: Node, coords: readonly Affine[]): Reg {
     const special = SPECIAL[node.op.name]
     if (special !== undefined) return special(this, node, coords)
-    const emit = ELEMENTWISE[node.op.name]
-    if (emit === undefined) {
+    const { name } = node.op
+    if (!isElementwise(name)) {
       const at = (c: readonly Affine[]) => `[${c.map(formatAffine).join(', ')}]`
       const others: string[] = []
       for (let s: Scope | null = this.scope; s !== null; s = s.outer) {
         for (const v of s.values.get(node) ?? []) others.push(at(v.coords))
       }
       const where = others.length > 0 ? ` (known at ${others.join(' and ')})` : ''
-      throw new Error(`${this.k.name}: no ${node.op.name} at ${at(coords)}${where}`)
+      throw new Error(`${this.k.name}: no ${name} at ${at(coords)}${where}`)
     }
     const { inputs } = node
-    return emit({
+    return ELEMENTWISE[name]({
       k: this.k,
       dtype: node.dtype,
       from: (inputs[0] as Node).dtype,

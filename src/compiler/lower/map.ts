@@ -1,6 +1,7 @@
 // Lowers a map group: elementwise work over one domain, in chunks, vectorised along one axis.
 
 import type { Node } from '../../ir/node.js'
+import { IndexSpace } from '../coordinates/space.js'
 import { ofVar, ZERO } from '../kernel/affine.js'
 import type { Affine, Reg } from '../kernel/ir.js'
 import type { KernelCall } from './assembly.js'
@@ -16,7 +17,6 @@ import {
   overChunks,
   planAxes,
 } from './nest.js'
-import { IndexSpace } from './space.js'
 
 /** Elements of a chunk, for cheap work and for work with many operations an element. */
 const CHUNK = 16384

@@ -2,12 +2,12 @@
 
 import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { type IndexSpace, reshapeCoords } from '../coordinates/space.js'
+import { isView, viewCoords } from '../coordinates/views.js'
 import { affine, coefficientOf, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Bound, IndexVar } from '../kernel/ir.js'
 import { constantBelow } from '../simplify/constants.js'
 import type { Emitter } from './emitter.js'
-import { type IndexSpace, reshapeCoords } from './space.js'
-import { isView, viewCoords } from './views.js'
 
 /** An axis of the domain as loops see it. */
 export interface Axis {

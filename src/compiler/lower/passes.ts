@@ -4,7 +4,7 @@
 
 import { DTYPES, type DType, isFloat } from '../../base/dtype.js'
 import type { Node } from '../../ir/node.js'
-import { laneCost } from '../fuse/classify.js'
+import { laneCost } from '../costs.js'
 import type { GroupLowering } from './lower.js'
 import { isReduction } from './nest.js'
 

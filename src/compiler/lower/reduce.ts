@@ -11,7 +11,8 @@
 import { DTYPES } from '../../base/dtype.js'
 import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
-import { laneCost } from '../fuse/classify.js'
+import { IndexSpace } from '../coordinates/space.js'
+import { laneCost } from '../costs.js'
 import { affine, coefficientOf, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Bound, BufferDecl, IndexVar, Reg } from '../kernel/ir.js'
 import { REDUCE_LANES, ROW_GROUP, reductionOrder } from '../numerics.js'
@@ -37,7 +38,6 @@ import {
   type Schedule,
   schedulePasses,
 } from './passes.js'
-import { IndexSpace } from './space.js'
 
 const CHUNK = 16384
 /** Bytes of an element, about, where rows have to fit the cache. */

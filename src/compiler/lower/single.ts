@@ -6,6 +6,7 @@ import type { Node } from '../../ir/node.js'
 import { hasAttentionKernel } from '../attention/claim.js'
 import { lowerAttention } from '../attention/forward.js'
 import { lowerAttentionGradient } from '../attention/gradient.js'
+import { IndexSpace, reshapeCoords } from '../coordinates/space.js'
 import { affine, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Reg } from '../kernel/ir.js'
 import { KernelAssembly, type KernelCall, REGISTER_TYPE } from './assembly.js'
@@ -13,7 +14,6 @@ import { boolTo, constantOf } from './elementwise.js'
 import { blockOffset, checkedIndex, Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
 import { inPieces, type Loop, overChunks } from './nest.js'
-import { IndexSpace, reshapeCoords } from './space.js'
 
 const CHUNK = 16384
 const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]

@@ -9,7 +9,7 @@ import * as b from '../../ir/build.js'
 import { apply, type Node, topological } from '../../ir/node.js'
 import type { Attrs } from '../../ir/op.js'
 import { parameter } from '../../ir/primitives/source.js'
-import { isElementwise } from '../lower/elementwise.js'
+import { isElementwise } from '../costs.js'
 
 export interface Split {
   /** The body for the rows of one chunk. */

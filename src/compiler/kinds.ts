@@ -1,10 +1,10 @@
-// What fusion needs to know of an operation: how it gets its operands, and what computing it again costs.
+// What kind of work an operation is: where its operands have to be, and what may be computed with it.
 
-import { sizeOf } from '../../base/shape.js'
-import { Body } from '../../ir/body.js'
-import { type Node, topological } from '../../ir/node.js'
-import { costOf, isElementwise } from '../lower/elementwise.js'
-import { isView } from '../lower/views.js'
+import { sizeOf } from '../base/shape.js'
+import { Body } from '../ir/body.js'
+import { type Node, topological } from '../ir/node.js'
+import { isView } from './coordinates/views.js'
+import { isElementwise } from './costs.js'
 
 /**
  * `leaf`: a parameter, in memory. `free`: constants and counters, computed wherever they are needed.
@@ -94,6 +94,3 @@ export const isIndexCheck = (node: Node): boolean => {
   const x = node.inputs[0]
   return node.op.name === 'gather' && x?.op.name === 'iota' && x.shape.length === 1
 }
-
-/** Rough cost of one element, in additions. */
-export const laneCost = (node: Node): number => costOf(node.op.name)
