@@ -9,6 +9,7 @@ import {
   type Work,
 } from '../backends/profile.js'
 import { currentDevice, currentDeviceName, getNumThreads } from './devices.js'
+import { reportOf } from './report.js'
 
 /** What a profile knows of one kernel, over all its calls. Times are in milliseconds. */
 export interface KernelProfile {
@@ -74,19 +75,16 @@ export class Profiler implements Listener {
   private inPlans = 0
   private inKernels = 0
   private compiling = 0
-  private plansRun = 0
-  private plansCompiled = 0
   private bounds: Limits | null = null
-  private device = ''
-  private threadCount = 1
+  private readonly counts = { run: 0, compiled: 0 }
+  private place = { device: '', threads: 1 }
 
   constructor(private readonly options: ProfileOptions = {}) {}
 
   /** Begins to watch. Profilers may be nested: the innermost is told. */
   start(): this {
     const device = currentDevice()
-    this.device = currentDeviceName()
-    this.threadCount = getNumThreads()
+    this.place = { device: currentDeviceName(), threads: getNumThreads() }
     if (this.options.limits !== false && this.bounds === null) {
       this.bounds = device.limits?.() ?? null
     }
@@ -102,9 +100,8 @@ export class Profiler implements Listener {
   }
 
   /** Backends call this; also whoever watched before is told. */
-
   ran({ device, start, end, stretches }: PlanRun): void {
-    this.plansRun++
+    this.counts.run++
     this.inPlans += end - start
     this.note({ name: `plan on ${device}`, category: 'plan', thread: -1, start, end })
     for (const { work, total, busy } of timesOf(stretches)) {
@@ -129,7 +126,7 @@ export class Profiler implements Listener {
 
   /** As `ran`, for programs that became plans. */
   compiled(what: string, start: number, end: number): void {
-    this.plansCompiled++
+    this.counts.compiled++
     this.compiling += end - start
     this.note({ name: `compile ${what}`, category: 'compile', thread: -1, start, end })
     this.before?.compiled(what, start, end)
@@ -137,6 +134,16 @@ export class Profiler implements Listener {
 
   private note(event: Event): void {
     if (this.options.trace && this.events.length < MOST_EVENTS) this.events.push(event)
+  }
+
+  /** The device, and how many threads it had when this profiler started. */
+  get where(): { readonly device: string; readonly threads: number } {
+    return this.place
+  }
+
+  /** How many plans ran meanwhile, and how many were compiled. */
+  get plans(): { readonly run: number; readonly compiled: number } {
+    return this.counts
   }
 
   /** Milliseconds, all together and by what they went to. */
@@ -188,31 +195,7 @@ export class Profiler implements Listener {
 
   /** The profile as text; at most `rows` kernels. */
   table(rows = 40): string {
-    const { wall, kernels, between, compiling, host } = this.times
-    const share = (ms: number): string =>
-      `${ms.toFixed(1)} ms (${((100 * ms) / Math.max(wall, 1e-9)).toFixed(0)}%)`
-    const all = this.kernels
-    const shown = all.slice(0, rows)
-    const cells = [HEAD, ...shown.map(cellsOf)]
-    const widths = HEAD.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)))
-    const line = (row: readonly string[]): string =>
-      row
-        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-        .join('  ')
-    const lines = [
-      `${this.device}, ${this.threadCount} threads: ${this.plansRun} plans in ${wall.toFixed(1)} ms`,
-      `kernels ${share(kernels)}, between kernels ${share(between)}, ` +
-        `compiling ${this.plansCompiled} plans ${share(compiling)}, the program ${share(host)}`,
-    ]
-    if (this.limits) {
-      const { gigaflops, gigabytes } = this.limits
-      lines.push(
-        `this machine: ${gigaflops.toFixed(0)} GFLOP/s on registers, ${gigabytes.toFixed(1)} GB/s of memory`,
-      )
-    }
-    lines.push('', ...cells.map(line))
-    if (shown.length < all.length) lines.push(`and ${all.length - shown.length} more`)
-    return lines.join('\n')
+    return reportOf(this, rows)
   }
 
   /**
@@ -244,35 +227,6 @@ export class Profiler implements Listener {
     }
   }
 }
-
-/** Longer names of kernels are cut in tables. */
-const WIDEST = 64
-
-const HEAD = [
-  'kernel',
-  'calls',
-  'ms',
-  'mean µs',
-  'min µs',
-  'share',
-  'threads',
-  'GFLOP/s',
-  'GB/s',
-  'of limit',
-]
-
-const cellsOf = (k: KernelProfile): string[] => [
-  k.name.length > WIDEST ? `${k.name.slice(0, WIDEST - 1)}…` : k.name,
-  String(k.calls),
-  k.total.toFixed(2),
-  (1e3 * k.mean).toFixed(1),
-  (1e3 * k.fastest).toFixed(1),
-  `${(100 * k.share).toFixed(1)}%`,
-  k.threads.toFixed(2),
-  k.gigaflops.toFixed(1),
-  k.gigabytes.toFixed(1),
-  k.ofLimit > 0 ? `${(100 * k.ofLimit).toFixed(0)}%` : '',
-]
 
 /**
  * How long each piece of work of a run took. Pieces of one phase run side by side, and divide the phase
