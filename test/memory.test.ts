@@ -42,9 +42,10 @@ describe('the resident size stays flat', { timeout: 240_000 }, () => {
   it('in 100,000 compiled steps', () => expectFlat('compiled steps', 100_000))
   it('in steps that are printed and whose gradients are read', () =>
     expectFlat('steps that are looked into', 5000))
-  it('when large results are dropped', () => expectFlat('large results', 15_000))
+  // The pool of large blocks is at its full size when collections have met all of the loop's phases.
+  it('when large results are dropped', () => expectFlat('large results', 60_000))
   it('when large results are dropped by a loop that yields', () =>
-    expectFlat('large results', 15_000, 'yields'))
+    expectFlat('large results', 60_000, 'yields'))
   it('over the batches of a loader', () => expectFlat('batches of a loader', 5000))
   it('in evaluation without noGrad', () => expectFlat('evaluation without noGrad', 20_000))
   it('when every batch has another length', () =>
