@@ -16,7 +16,7 @@ import type { Surroundings } from './emitter.js'
 import { type LoweredBody, lowerLoop } from './loop.js'
 import { lowerMap } from './map.js'
 import type { Traced } from './nest.js'
-import { lowerReduce } from './reduce.js'
+import { lowerReduce } from './reduce/reduce.js'
 import { lowerSingle } from './single.js'
 
 /** A step of the plan before memory is planned: a kernel, or a primitive the host evaluates. */

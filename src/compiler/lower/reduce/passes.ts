@@ -2,11 +2,11 @@
 //
 // A reduction that needs the result of another (the sum of a softmax needs its maximum) is one pass later.
 
-import { DTYPES, type DType, isFloat } from '../../base/dtype.js'
-import type { Node } from '../../ir/node.js'
-import { laneCost } from '../costs.js'
-import type { GroupLowering } from './lower.js'
-import { isReduction } from './nest.js'
+import { DTYPES, type DType, isFloat } from '../../../base/dtype.js'
+import type { Node } from '../../../ir/node.js'
+import { laneCost } from '../../costs.js'
+import type { GroupLowering } from '../lower.js'
+import { isReduction } from '../nest.js'
 
 /** A lane's work that is kept in scratch rather than done again in a later pass. */
 const DEAR = 10
@@ -46,12 +46,13 @@ export interface Pass {
 
 export interface Schedule {
   readonly passes: readonly Pass[]
-  /** In which pass each value can be computed: one more than the reductions it needs. */
-  readonly stage: ReadonlyMap<Node, number>
+  /** Dear values of the whole domain that a later pass than their own needs again. */
+  readonly dear: readonly Node[]
 }
 
 export function schedulePasses(g: GroupLowering): Schedule {
   const { group } = g
+  /** In which pass each value can be computed: one more than the reductions it needs. */
   const stage = new Map<Node, number>()
   const seen = new Map<Node, number>()
   const below = (node: Node): number => {
@@ -74,11 +75,14 @@ export function schedulePasses(g: GroupLowering): Schedule {
     stage.set(m, s)
     if (level === 'full' && group.stored.has(m)) passAt(s).stores.push(m)
   }
-  return { passes, stage }
+  return { passes, dear: dearMembers(g, passes, stage) }
 }
 
-/** Dear values of the whole domain that a later pass than their own needs again. */
-export function dearMembers(g: GroupLowering, { passes, stage }: Schedule): Node[] {
+function dearMembers(
+  g: GroupLowering,
+  passes: readonly Pass[],
+  stage: ReadonlyMap<Node, number>,
+): Node[] {
   const dear = new Set<Node>()
   passes.forEach((pass, p) => {
     for (const m of neededIn(g, pass, new Set()).full) {
