@@ -1,9 +1,9 @@
 // The tree that makes one value of many lanes: lane l with l + lanes/2, again and again.
 
-import type { Fn } from '../../../compiler/kernel/ir.js'
+import type { Fn, Reg } from '../../../compiler/kernel/ir.js'
 import { isFloat, isWide, type Numeric, SUFFIX } from './isa/isa.js'
 import type { VectorBits, VReg } from './machine/code.js'
-import type { State } from './state.js'
+import { partSize, type State } from './state.js'
 
 function pair(e: State, fn: Fn, type: Numeric, a: VReg, b: VReg, bits: VectorBits): VReg {
   const { code, isa } = e
@@ -17,7 +17,7 @@ function pair(e: State, fn: Fn, type: Numeric, a: VReg, b: VReg, bits: VectorBit
 }
 
 /** Combines registers that together hold the lanes in order; lane 0 of `dst` gets the result. */
-export function combineVectors(
+function combineVectors(
   e: State,
   dst: VReg,
   fn: Fn,
@@ -46,4 +46,20 @@ export function combineVectors(
     last = pair(e, fn, type, last, moved, 128)
   }
   isa.copy(dst, last, 128)
+}
+
+/** Combines the lanes of an accumulator, l with l + lanes/2 and so on, into a scalar. */
+export function emitCombine(e: State, dst: Reg, from: Reg, fn: Fn): void {
+  const { isa, registers } = e
+  const type = from.type as Numeric
+  const size = partSize(from.lanes, isa.lanes)
+  const halves = isa.halves(type, size)
+  const outer = { ...e.lanes, size }
+  // Registers in lane order.
+  const vectors = Array.from({ length: (from.lanes / size) * halves }, (_, i) =>
+    registers.get(from, Math.floor(i / halves), i % halves, outer),
+  )
+  registers.assign(dst, 0, 0, e.lanes, (out) =>
+    combineVectors(e, out, fn, type, vectors, isa.width(type, size)),
+  )
 }

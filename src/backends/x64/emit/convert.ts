@@ -1,12 +1,9 @@
-// Conversions of lanes, and putting the lanes of an accumulator together.
+// Conversions of lanes.
 
-import type { Fn, Reg, RegType } from '../../../compiler/kernel/ir.js'
-import { combineVectors } from './combine.js'
-import { Avx512 } from './isa/avx512.js'
+import type { Reg, RegType } from '../../../compiler/kernel/ir.js'
 import { isWide, type Numeric } from './isa/isa.js'
-import { laneLoop } from './lane-loop.js'
 import { type VectorBits, type VReg, view } from './machine/code.js'
-import { partSize, type State } from './state.js'
+import type { State } from './state.js'
 
 /** A conversion of one part: its source's registers, and what makes each half of the result. */
 interface Conversion {
@@ -18,6 +15,9 @@ interface Conversion {
   readonly wide: VectorBits
 }
 
+/** Makes one half of a result. */
+type Rule = (c: Conversion, dst: VReg, half: number) => void
+
 const half = (bits: VectorBits): VectorBits => (bits === 512 ? 256 : 128)
 
 /** From 32-bit lanes to 64-bit ones, by an instruction that takes half as wide a register. */
@@ -28,18 +28,24 @@ const widen =
     e.code.emit(op, [view(dst, wide), view(source, half(wide))])
   }
 
-/** From 64-bit lanes to 32-bit ones. */
+/** From 64-bit lanes to 32-bit ones, which `one` makes in half as wide a register. */
 const narrow =
-  (op: string, prepare: (c: Conversion, value: VReg) => VReg = (_, v) => v) =>
-  (c: Conversion, dst: VReg): void => {
-    const { e, from, wide } = c
+  (one: (c: Conversion, out: VReg, value: VReg) => void): Rule =>
+  (c, dst) => {
+    const { e, from } = c
     const parts = from.map((reg) => {
       const out = from.length === 1 ? dst : e.code.vector()
-      e.code.emit(op, [view(out, half(wide)), view(prepare(c, reg), wide)])
+      one(c, out, reg)
       return out
     })
     if (parts.length === 2) e.isa.join(dst, parts[0]!, parts[1]!, c.narrow)
   }
+
+/** By an instruction that gives half as wide a register. */
+const shorten =
+  (op: string) =>
+  ({ e, wide }: Conversion, out: VReg, value: VReg): void =>
+    e.code.emit(op, [view(out, half(wide)), view(value, wide)])
 
 /** Numbers in the range of 32-bit integers, NaN as 0. */
 function clamp32({ e, wide }: Conversion, value: VReg): VReg {
@@ -59,41 +65,24 @@ function clamp32({ e, wide }: Conversion, value: VReg): VReg {
   return high
 }
 
-type Rule = (c: Conversion, dst: VReg, half: number) => void
-
 /** How each pair of types converts. */
 const CONVERT: Record<string, Rule> = {
   'f32>f64': widen('vcvtps2pd'),
   'i32>f64': widen('vcvtdq2pd'),
   'i32>i64': widen('vpmovsxdq'),
-  'f64>f32': narrow('vcvtpd2ps'),
-  'f64>i32': narrow('vcvttpd2dq', clamp32),
+  'f64>f32': narrow(shorten('vcvtpd2ps')),
+  'f64>i32': narrow((c, out, value) => shorten('vcvttpd2dq')(c, out, clamp32(c, value))),
   'i32>f32': ({ e, from, narrow: bits }, dst) => e.code.v('vcvtdq2ps', bits, dst, from[0]!),
   'f32>i32': ({ e, from, narrow: bits }, dst) => e.isa.truncate32(dst, from[0]!, bits),
   'i64>i32': ({ e, from, wide, size }, dst) => e.isa.narrowLongs(dst, from, wide, size),
   'f32>i64': (c, dst, at) => {
     const double = c.e.code.vector()
     widen('vcvtps2pd')(c, double, at)
-    longOf(c, dst, double)
+    truncate(c, dst, double)
   },
-  'f64>i64': (c, dst, at) => longOf(c, dst, c.from[at]!),
-  'i64>f64': ({ e, from, wide, size }, dst, at) => {
-    if (e.isa instanceof Avx512) e.code.v('vcvtqq2pd', wide, dst, from[at]!)
-    else fromLongs(e, dst, from[at]!, wide, size, 8)
-  },
-  'i64>f32': (c, dst) => {
-    const { e, from, wide, size } = c
-    if (e.isa instanceof Avx512) {
-      narrow('vcvtqq2ps')(c, dst)
-      return
-    }
-    const parts = from.map((reg) => {
-      const out = from.length === 1 ? dst : e.code.vector()
-      fromLongs(e, out, reg, wide, size, 4)
-      return out
-    })
-    if (parts.length === 2) e.isa.join(dst, parts[0]!, parts[1]!, c.narrow)
-  },
+  'f64>i64': (c, dst, at) => truncate(c, dst, c.from[at]!),
+  'i64>f64': (c, dst, at) => c.e.isa.floatLongs(dst, c.from[at]!, 'f64', longsOf(c), c.wide),
+  'i64>f32': narrow((c, out, value) => c.e.isa.floatLongs(out, value, 'f32', longsOf(c), c.wide)),
   'bool>f32': ({ e, from, narrow: bits }, dst) => e.isa.ones(dst, from[0]!, 'f32', bits),
   'bool>i32': ({ e, from, narrow: bits }, dst) => e.isa.ones(dst, from[0]!, 'i32', bits),
   'bool>f64': (c, dst, at) => wideOnes(c, dst, at, 'f64'),
@@ -104,59 +93,11 @@ function wideOnes({ e, from, wide, size }: Conversion, dst: VReg, at: number, ty
   e.isa.ones(dst, e.isa.conditionFor(from[0]!, type, size, at), type, wide)
 }
 
-const lanesOf = (bits: VectorBits, size: number): number => Math.min(size, bits / 64)
+/** How many 64-bit lanes a register of the part holds. */
+const longsOf = ({ size, wide }: Conversion): number => Math.min(size, wide / 64)
 
-/** float64 to i64, saturating, NaN to 0. */
-function longOf({ e, wide, size }: Conversion, dst: VReg, from: VReg): void {
-  const { code, isa } = e
-  if (isa instanceof Avx512) {
-    isa.truncate64(dst, from, wide)
-    return
-  }
-  const [raw, large, number, fixed] = [0, 0, 0, 0].map(() => code.vector()) as [
-    VReg,
-    VReg,
-    VReg,
-    VReg,
-  ]
-  const operand = { reg: from, bits: wide, size: 8 } as const
-  const result = { reg: raw, bits: wide, size: 8 } as const
-  laneLoop(e, lanesOf(wide, size), [operand], result, null, ([at], to) => {
-    const t = code.gp()
-    code.emit('vcvttsd2si', [view(t, 64), at!])
-    code.emit('mov', [to, view(t, 64)])
-  })
-  // Whatever is out of range became the smallest integer, the complement of the largest.
-  isa.compare(large, 'f64', 'ge', from, isa.constant('f64', 2 ** 63, wide), wide)
-  code.v('vpxor', wide, fixed, raw, large)
-  isa.compare(number, 'f64', 'ordered', from, from, wide)
-  code.v('vpand', wide, dst, fixed, number)
-}
-
-/** i64 to floats of `bytes` bytes, which AVX2 does one by one. */
-function fromLongs(
-  e: State,
-  dst: VReg,
-  from: VReg,
-  wide: VectorBits,
-  size: number,
-  bytes: 4 | 8,
-): void {
-  const { code } = e
-  const operand = { reg: from, bits: wide, size: 8 } as const
-  const result = { reg: dst, bits: bytes === 8 ? wide : half(wide), size: bytes } as const
-  laneLoop(e, lanesOf(wide, size), [operand], result, null, ([at], to) => {
-    const [zero, t, long] = [code.vector(), code.vector(), code.gp()]
-    code.g('mov', long, at!)
-    code.v('vzero', 128, zero)
-    code.emit(bytes === 8 ? 'vcvtsi2sd' : 'vcvtsi2ss', [
-      view(t, 128),
-      view(zero, 128),
-      view(long, 64),
-    ])
-    code.emit(bytes === 8 ? 'vmovsd' : 'vmovss', [to, view(t, 128)])
-  })
-}
+const truncate = (c: Conversion, dst: VReg, from: VReg): void =>
+  c.e.isa.truncate64(dst, from, longsOf(c), c.wide)
 
 /** Converts a part; `bits` keeps the bits. */
 export function emitConvert(e: State, dst: Reg, from: Reg, bits: boolean, part: number): void {
@@ -208,20 +149,4 @@ function notZero(c: Conversion, dst: VReg, type: Numeric): void {
     return out
   })
   isa.conditionOf(dst, conditions, type, size)
-}
-
-/** Combines the lanes of an accumulator, l with l + lanes/2 and so on, into a scalar. */
-export function emitCombine(e: State, dst: Reg, from: Reg, fn: Fn): void {
-  const { isa, registers } = e
-  const type = from.type as Numeric
-  const size = partSize(from.lanes, isa.lanes)
-  const halves = isa.halves(type, size)
-  const outer = { ...e.lanes, size }
-  // Registers in lane order.
-  const vectors = Array.from({ length: (from.lanes / size) * halves }, (_, i) =>
-    registers.get(from, Math.floor(i / halves), i % halves, outer),
-  )
-  registers.assign(dst, 0, 0, e.lanes, (out) =>
-    combineVectors(e, out, fn, type, vectors, isa.width(type, size)),
-  )
 }

@@ -1,29 +1,34 @@
 // What vectors cannot do: a loop over the lanes of a part, whose operands wait in the stack frame.
 
-import { type Mem, mem, type VectorBits, type VReg, view } from './machine/code.js'
-import type { State } from './state.js'
+import { type Code, type Mem, mem, type VectorBits, type VReg, view } from './machine/code.js'
 
-export interface LaneOperand {
+/** A register, and how its lanes lie. */
+interface LaneOperand {
   readonly reg: VReg
   readonly bits: VectorBits
   /** Bytes of a lane. */
   readonly size: 4 | 8
 }
 
+export interface LaneLoop {
+  /** How many lanes there are. */
+  readonly lanes: number
+  readonly operands: readonly LaneOperand[]
+  /** The register that gets the results. */
+  readonly result?: LaneOperand
+  /** A bit for each lane that takes part; all do where it is left out. */
+  readonly active?: VReg | null
+}
+
 /**
- * Emits `body` once, in a loop over `lanes` lanes. It gets where the current lane of each operand is, and
- * where to put that of the result. Lanes without a bit in `active` are left out.
- * @param result the register that gets the results, and how they lie
+ * Emits `body` once, in a loop over lanes. It gets where the current lane of each operand is, and where to
+ * put that of the result.
  */
 export function laneLoop(
-  e: State,
-  lanes: number,
-  operands: readonly LaneOperand[],
-  result: LaneOperand | null,
-  active: VReg | null,
+  code: Code,
+  { lanes, operands, result, active }: LaneLoop,
   body: (at: readonly Mem[], to: Mem) => void,
 ): void {
-  const { code } = e
   const store = (bits: VectorBits, place: Mem, reg: VReg): void =>
     code.emit('vmovups', [place, view(reg, bits)])
   const places = operands.map((o) => {

@@ -320,7 +320,8 @@ function oneByOne(call: Call, body: (a: Mem, b: Mem, to: Mem) => void): void {
   const { e, bits, dst, args, type, lanes } = call
   const size = isWide(type) ? 8 : 4
   const operands = args.map((reg) => ({ reg, bits, size }) as const)
-  laneLoop(e, lanes, operands, { reg: dst, bits, size }, null, ([a, b], to) => body(a!, b!, to))
+  const result = { reg: dst, bits, size } as const
+  laneLoop(e.code, { lanes, operands, result }, ([a, b], to) => body(a!, b!, to))
 }
 
 /** 64-bit division, guarded: by 0 gives 0, and by -1 is a negation. */

@@ -1,7 +1,7 @@
 // Stores of squares (see compiler/kernel/squares.ts): eight shuffles turn four registers.
 
 import { SIDE, type Store } from '../../../compiler/kernel/squares.js'
-import { accessOf, pointerOf } from './loads.js'
+import { accessOf, pointerOf } from './access.js'
 import { imm, mem, type VReg, view } from './machine/code.js'
 import { isWhole, type State } from './state.js'
 

@@ -6,7 +6,8 @@
 import type { Stmt } from '../../../compiler/kernel/ir.js'
 import { findSquares } from '../../../compiler/kernel/squares.js'
 import { operandsOf } from '../../../compiler/kernel/walk.js'
-import { emitCombine, emitConvert } from './convert.js'
+import { emitCombine } from './combine.js'
+import { emitConvert } from './convert.js'
 import {
   differsByLane,
   divideGeneral,

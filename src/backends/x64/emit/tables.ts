@@ -3,10 +3,11 @@
 // code. Loads whose lanes differ by nothing else become a load of neighbours and a permutation, if a
 // register is wide enough for all that its lanes want.
 
-import type { Access, Term } from '../../../compiler/kernel/addresses.js'
+import type { Term } from '../../../compiler/kernel/addresses.js'
 import type { Affine } from '../../../compiler/kernel/ir.js'
 import { walk } from '../../../compiler/kernel/walk.js'
-import { type Mem, mem, r64, type VectorBits, type VReg } from './machine/code.js'
+import type { PartAccess } from './access.js'
+import { type Mem, mem, r64, type VReg } from './machine/code.js'
 import type { Of, State } from './state.js'
 
 export interface Tables {
@@ -90,26 +91,19 @@ function windows(wanted: Int32Array, count: number, size: number) {
   return { starts, order }
 }
 
-/** Loads lanes by a permutation of neighbours; false where that cannot be. */
-export function loadByTable(
-  e: State,
-  s: Of<'load' | 'gather'>,
-  a: Access,
-  pointer: VReg,
-  part: number,
-  bits: VectorBits,
-): boolean {
+/** Loads lanes of 32 bits by a permutation of neighbours; false where that cannot be. */
+export function loadByTable(p: PartAccess<Of<'load' | 'gather'>>): boolean {
+  const { e, s, access, base, part, bits } = p
   const { code, lanes, registers, tables } = e
-  if ((s.buffer.type !== 'f32' && s.buffer.type !== 'i32') || bits === 128) return false
   // A guard's lanes may not be read at all, those of a tail may: as others read what they would.
-  if (a.laneBytes !== 0 || (lanes.mask && lanes.mask.prefix === null)) return false
-  const wanted = summedTable(e, a.varying, 4)
+  if (access.laneBytes !== 0 || (lanes.mask && lanes.mask.prefix === null)) return false
+  const wanted = summedTable(e, access.varying, 4)
   const found = wanted && windows(wanted, tables.count, lanes.size)
   if (!found) return false
   registers.assign(s.dst, part, 0, lanes, (dst) => {
     const [at, neighbours] = [code.gp(), code.vector()]
     code.emit('movsxd', [r64(at), inTable(e, found.starts, part)])
-    code.v('vmovups', bits, neighbours, mem(pointer, a.bytes, { index: at, scale: 4 }))
+    code.v('vmovups', bits, neighbours, mem(base, access.bytes, { index: at, scale: 4 }))
     code.v('vpermps', bits, dst, tableLanes(e, found.order, part), neighbours)
   })
   return true

@@ -1,16 +1,18 @@
 // AVX2 with FMA and BMI2: conditions are vectors of ones and zeros, and masks exist for few instructions.
 
 import type { RegType } from '../../../../compiler/kernel/ir.js'
+import { laneLoop } from '../lane-loop.js'
 import { type Mem, r32, type VectorBits, type VReg, view } from '../machine/code.js'
-import { addressOf } from './avx512.js'
 import {
   type Comparison,
+  type Elements,
   FLOAT_PREDICATE,
   FLOAT_SUFFIX,
   Isa,
   isFloat,
   isWide,
   type Numeric,
+  operandOf,
   SUFFIX,
 } from './isa.js'
 
@@ -24,6 +26,8 @@ export class Avx2 extends Isa {
   readonly round = 'vround'
   readonly extract = 'vextractf128'
   readonly insert = 'vinsertf128'
+  readonly masksBytes = false
+  readonly scatter = null
 
   compare(
     dst: VReg,
@@ -188,6 +192,37 @@ export class Avx2 extends Isa {
     c.v('vpand', bits, dst, u, number)
   }
 
+  truncate64(dst: VReg, a: VReg, lanes: number, bits: VectorBits): void {
+    const { c } = this
+    const [raw, large, number, fixed] = [c.vector(), c.vector(), c.vector(), c.vector()]
+    const operands = [{ reg: a, bits, size: 8 }] as const
+    const result = { reg: raw, bits, size: 8 } as const
+    laneLoop(c, { lanes, operands, result }, ([at], to) => {
+      const t = c.gp()
+      c.emit('vcvttsd2si', [view(t, 64), at!])
+      c.emit('mov', [to, view(t, 64)])
+    })
+    // Whatever is out of range became the smallest integer, the complement of the largest.
+    this.compare(large, 'f64', 'ge', a, this.constant('f64', 2 ** 63, bits), bits)
+    c.v('vpxor', bits, fixed, raw, large)
+    this.compare(number, 'f64', 'ordered', a, a, bits)
+    c.v('vpand', bits, dst, fixed, number)
+  }
+
+  floatLongs(dst: VReg, a: VReg, type: 'f32' | 'f64', lanes: number, bits: VectorBits): void {
+    const { c } = this
+    const operands = [{ reg: a, bits, size: 8 }] as const
+    const [size, to] = type === 'f64' ? ([8, bits] as const) : ([4, 128] as const)
+    const scalar = type === 'f64' ? 'sd' : 'ss'
+    laneLoop(c, { lanes, operands, result: { reg: dst, bits: to, size } }, ([at], place) => {
+      const [zero, t, long] = [c.vector(), c.vector(), c.gp()]
+      c.g('mov', long, at!)
+      c.v('vzero', 128, zero)
+      c.emit(`vcvtsi2${scalar}`, [view(t, 128), view(zero, 128), view(long, 64)])
+      c.emit(`vmov${scalar}`, [place, view(t, 128)])
+    })
+  }
+
   narrowLongs(dst: VReg, halves: readonly VReg[], bits: VectorBits, part: number): void {
     const { c } = this
     const [low, high] = halves
@@ -204,6 +239,12 @@ export class Avx2 extends Isa {
     }
   }
 
+  everyOther(dst: VReg, low: VReg, high: VReg, from: 0 | 1): void {
+    const t = this.c.vector()
+    this.c.v('vshufps', 256, t, low, high, from === 1 ? 0xd8 : 0x88)
+    this.c.v('vpermq', 256, dst, t, 0xd8)
+  }
+
   loadMasked(dst: VReg, from: Mem, m: VReg, type: Numeric, bits: VectorBits): void {
     this.c.emit(`vmaskmov${FLOAT_SUFFIX[type]}`, [view(dst, bits), view(m, bits), from])
   }
@@ -212,22 +253,28 @@ export class Avx2 extends Isa {
     this.c.emit(`vmaskmov${FLOAT_SUFFIX[type]}`, [to, view(m, bits), view(from, bits)])
   }
 
-  gather(
-    dst: VReg,
-    base: VReg,
-    disp: number,
-    index: VReg,
-    condition: VReg | null,
-    type: Numeric,
-    bits: VectorBits,
-  ): void {
+  storeBytes(to: Mem, from: VReg, _: VReg | null, lanes: number, bits: VectorBits): void {
+    const { c } = this
+    const [packed, order] = [c.vector(), c.vector()]
+    this.loadTable(order, [0x0c080400, -1, -1, -1, 0x0c080400, -1, -1, -1], bits)
+    c.v('vpshufb', bits, packed, from, order)
+    if (lanes === 4) {
+      c.emit('vmovd', [to, view(packed, 128)])
+      return
+    }
+    const both = c.vector()
+    c.v('vunpcklps', 128, both, packed, this.half(packed, 1, 256))
+    c.emit('vmovq', [to, view(both, 128)])
+  }
+
+  gather(dst: VReg, at: Elements, condition: VReg | null, type: Numeric, bits: VectorBits): void {
     const { c } = this
     const [left, out] = [c.vector(), c.vector()]
     if (condition) this.copy(left, condition, bits)
     else this.loadConstant(left, 'i32', -1, bits)
     c.v('vzero', bits, out)
-    const address = addressOf(base, disp, index, type, bits)
-    c.emit(`vgatherd${FLOAT_SUFFIX[type]}`, [view(out, bits), address, view(left, bits)])
+    const from = operandOf(at, type, bits)
+    c.emit(`vgatherd${FLOAT_SUFFIX[type]}`, [view(out, bits), from, view(left, bits)])
     this.copy(dst, out, bits)
   }
 }

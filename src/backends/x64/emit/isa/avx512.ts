@@ -5,12 +5,14 @@ import { INTEGER_PREDICATES } from '../../assembler/index.js'
 import { imm, type Mem, mem, r32, type VectorBits, type VReg, view } from '../machine/code.js'
 import {
   type Comparison,
+  type Elements,
   FLOAT_PREDICATE,
   FLOAT_SUFFIX,
   Isa,
   isFloat,
   isWide,
   type Numeric,
+  operandOf,
   SUFFIX,
 } from './isa.js'
 
@@ -24,6 +26,7 @@ export class Avx512 extends Isa {
   readonly round = 'vrndscale'
   readonly extract = 'vextractf32x4'
   readonly insert = 'vinsertf32x4'
+  readonly masksBytes = true
 
   compare(
     dst: VReg,
@@ -157,8 +160,7 @@ export class Avx512 extends Isa {
     c.emit('vmovaps', [view(dst, bits), view(out, bits)], { mask: number, zero: true })
   }
 
-  /** 64-bit integers from float64, NaN to 0 and the rest saturated. */
-  truncate64(dst: VReg, a: VReg, bits: VectorBits): void {
+  truncate64(dst: VReg, a: VReg, _lanes: number, bits: VectorBits): void {
     const { c } = this
     const [out, large, number] = [c.vector(), c.mask(), c.mask()]
     c.v('vcvttpd2qq', bits, out, a)
@@ -168,6 +170,11 @@ export class Avx512 extends Isa {
     c.vMasked('vmovapd', bits, large, out, most)
     this.compare(number, 'f64', 'ordered', a, a, bits)
     c.emit('vmovapd', [view(dst, bits), view(out, bits)], { mask: number, zero: true })
+  }
+
+  floatLongs(dst: VReg, a: VReg, type: 'f32' | 'f64', _lanes: number, bits: VectorBits): void {
+    const to = type === 'f64' ? bits : bits === 512 ? 256 : 128
+    this.c.emit(`vcvtqq2${SUFFIX[type]}`, [view(dst, to), view(a, bits)])
   }
 
   narrowLongs(dst: VReg, halves: readonly VReg[], bits: VectorBits, _part: number): void {
@@ -187,6 +194,15 @@ export class Avx512 extends Isa {
     this.join(dst, a, b, 512)
   }
 
+  everyOther(dst: VReg, low: VReg, high: VReg, from: 0 | 1, bits: VectorBits): void {
+    const order = this.c.vector()
+    const lanes = bits / 32
+    const table = Array.from({ length: lanes }, (_, l) => 2 * l + (l < lanes / 2 ? 0 : from))
+    this.loadTable(order, table, bits)
+    this.c.v('vpermt2ps', bits, low, order, high)
+    this.copy(dst, low, bits)
+  }
+
   loadMasked(dst: VReg, from: Mem, m: VReg, type: Numeric, bits: VectorBits): void {
     this.c.emit(`vmovu${FLOAT_SUFFIX[type]}`, [view(dst, bits), from], { mask: m, zero: true })
   }
@@ -195,52 +211,36 @@ export class Avx512 extends Isa {
     this.c.emit(`vmovu${FLOAT_SUFFIX[type]}`, [to, view(from, bits)], { mask: m })
   }
 
-  gather(
-    dst: VReg,
-    base: VReg,
-    disp: number,
-    index: VReg,
-    condition: VReg | null,
-    type: Numeric,
-    bits: VectorBits,
-  ): void {
+  storeBytes(to: Mem, from: VReg, condition: VReg | null, _lanes: number, bits: VectorBits): void {
+    this.c.emit('vpmovdb', [to, view(from, bits)], condition ? { mask: condition } : {})
+  }
+
+  gather(dst: VReg, at: Elements, condition: VReg | null, type: Numeric, bits: VectorBits): void {
     const { c } = this
-    const [left, out] = [c.mask(), c.vector()]
-    if (condition) this.copy(left, condition, 128)
-    else this.conditionConstant(left, bits / (isWide(type) ? 64 : 32), 0)
+    const [left, out] = [this.ownMask(condition, type, bits), c.vector()]
     c.v('vzero', bits, out)
-    const address = addressOf(base, disp, index, type, bits)
-    c.emit(`vgatherd${FLOAT_SUFFIX[type]}`, [view(out, bits), address], { mask: left })
+    const from = operandOf(at, type, bits)
+    c.emit(`vgatherd${FLOAT_SUFFIX[type]}`, [view(out, bits), from], { mask: left })
     this.copy(dst, out, bits)
   }
 
-  /** Stores lanes at addresses of their own, in order. */
-  scatter(
-    base: VReg,
-    disp: number,
-    index: VReg,
+  readonly scatter = (
+    at: Elements,
     from: VReg,
     condition: VReg | null,
     type: Numeric,
     bits: VectorBits,
-  ): void {
-    const { c } = this
-    const left = c.mask()
+  ): void => {
+    const left = this.ownMask(condition, type, bits)
+    const to = operandOf(at, type, bits)
+    this.c.emit(`vscatterd${FLOAT_SUFFIX[type]}`, [to, view(from, bits)], { mask: left })
+  }
+
+  /** A mask for an instruction that clears it as it goes. */
+  private ownMask(condition: VReg | null, type: Numeric, bits: VectorBits): VReg {
+    const left = this.c.mask()
     if (condition) this.copy(left, condition, 128)
     else this.conditionConstant(left, bits / (isWide(type) ? 64 : 32), 0)
-    const address = addressOf(base, disp, index, type, bits)
-    c.emit(`vscatterd${FLOAT_SUFFIX[type]}`, [address, view(from, bits)], { mask: left })
+    return left
   }
-}
-
-/** Addresses of lanes: 32-bit indices, as many as there are elements in `bits`. */
-export function addressOf(
-  base: VReg,
-  disp: number,
-  index: VReg,
-  type: Numeric,
-  bits: VectorBits,
-): Mem {
-  const indexBits = isWide(type) ? (bits === 512 ? 256 : 128) : bits
-  return mem(base, disp, { index, indexBits, scale: isWide(type) ? 8 : 4 })
 }

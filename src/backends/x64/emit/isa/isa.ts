@@ -60,6 +60,8 @@ export abstract class Isa {
   /** Taking 128 bits out of a register, and putting them into one. */
   abstract readonly extract: 'vextractf128' | 'vextractf32x4'
   abstract readonly insert: 'vinsertf128' | 'vinsertf32x4'
+  /** Whether loads and stores of neighbouring bytes can leave lanes out. */
+  abstract readonly masksBytes: boolean
 
   constructor(readonly c: Code) {}
 
@@ -219,24 +221,65 @@ export abstract class Isa {
   abstract absoluteLongs(dst: VReg, a: VReg, bits: VectorBits): void
   /** Arithmetic shift of 64-bit lanes, by a constant or lane by lane. */
   abstract shiftLongs(dst: VReg, a: VReg, by: VReg | number, bits: VectorBits): void
-  /** To integers, NaN to 0 and the rest saturated. */
+  /** float32 to 32-bit integers, NaN to 0 and the rest saturated. */
   abstract truncate32(dst: VReg, a: VReg, bits: VectorBits): void
+  /** float64 to 64-bit integers in the same way, so many of them. */
+  abstract truncate64(dst: VReg, a: VReg, lanes: number, bits: VectorBits): void
+  /** 64-bit integers to floats, so many of them; float32 ones fill half as wide a register. */
+  abstract floatLongs(
+    dst: VReg,
+    a: VReg,
+    type: 'f32' | 'f64',
+    lanes: number,
+    bits: VectorBits,
+  ): void
   /** The lower 32 bits of 64-bit lanes: those of `halves`, one after the other. */
   abstract narrowLongs(dst: VReg, halves: readonly VReg[], bits: VectorBits, part: number): void
+  /**
+   * Every other 32-bit lane of two registers, one after the other: from lane 0 of `low`, and from lane
+   * `from` of `high`.
+   */
+  abstract everyOther(dst: VReg, low: VReg, high: VReg, from: 0 | 1, bits: VectorBits): void
 
   // ---- Memory ----
 
   /** Loads neighbours where the condition holds. The others become 0, and are not touched. */
   abstract loadMasked(dst: VReg, from: Mem, condition: VReg, type: Numeric, bits: VectorBits): void
   abstract storeMasked(to: Mem, from: VReg, condition: VReg, type: Numeric, bits: VectorBits): void
-  /** dst[l] = memory at base + disp + index[l] · element size, where the condition holds (null: everywhere). */
+  /**
+   * Stores the lowest bytes of 32-bit lanes, `lanes` of them, as neighbours.
+   * @param condition which of them; null: all, as it has to be where `masksBytes` is false
+   */
+  abstract storeBytes(
+    to: Mem,
+    from: VReg,
+    condition: VReg | null,
+    lanes: number,
+    bits: VectorBits,
+  ): void
+  /** dst[l] = the element of lane l, where the condition holds (null: everywhere). */
   abstract gather(
     dst: VReg,
-    base: VReg,
-    disp: number,
-    index: VReg,
+    at: Elements,
     condition: VReg | null,
     type: Numeric,
     bits: VectorBits,
   ): void
+  /** The element of lane l = from[l], in the order of lanes; null where no instruction does that. */
+  abstract readonly scatter:
+    | ((at: Elements, from: VReg, condition: VReg | null, type: Numeric, bits: VectorBits) => void)
+    | null
+}
+
+/** Where elements of lanes are: that of lane l at base + disp + index[l] · its size; indices have 32 bits. */
+export interface Elements {
+  readonly base: VReg
+  readonly disp: number
+  readonly index: VReg
+}
+
+/** Elements of as many lanes as fill `bits`, as an operand. */
+export function operandOf({ base, disp, index }: Elements, type: Numeric, bits: VectorBits): Mem {
+  const indexBits = isWide(type) ? (bits === 512 ? 256 : 128) : bits
+  return mem(base, disp, { index, indexBits, scale: isWide(type) ? 8 : 4 })
 }
