@@ -1,4 +1,5 @@
-// Several JavaScript threads of one process that train: right, not slower for it, and they may end at any time.
+// Several JavaScript threads of one process that train: they are right, and may end at any time. What they
+// cost one another, bench/x64/busy.ts measures.
 
 import { currentDeviceName } from 'tessera'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -16,11 +17,8 @@ describe.skipIf(currentDeviceName() === 'reference')(
   'JavaScript threads',
   { timeout: 90_000 },
   () => {
-    test('train at once, to the same bits, and no slower than one after the other', async () => {
-      const { digests, times } = await run('together')
-      expect(digests.length).toBe(1)
-      // Measured 0.7 to 1 where nothing else runs.
-      if (currentDeviceName() === 'x64') expect(times[1] / times[0]).toBeLessThan(2)
+    test('train one after the other and at once, to the same bits', async () => {
+      expect((await run('together')).digests.length).toBe(1)
     })
 
     test('are terminated in the middle of steps, and the rest goes on', async () => {

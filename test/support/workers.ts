@@ -1,5 +1,5 @@
 // A training in JavaScript threads of one process. Run by itself with what to do as its argument, it prints
-// digests of weights, or seconds, as JSON.
+// digests of weights as JSON.
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { type Training, trainCompiled } from './styles.js'
@@ -24,31 +24,18 @@ const train = (worker: Worker): Promise<string> => {
   return message(worker)
 }
 
-async function seconds(body: () => Promise<unknown>): Promise<number> {
-  const start = performance.now()
-  await body()
-  return (performance.now() - start) / 1e3
-}
-
 const TASKS: Readonly<Record<string, () => Promise<unknown>>> = {
-  /** Two threads one after the other and at once: the weights, and how long both ways took at best. */
+  /** Two threads, one after the other and at once. */
   async together() {
     const workers = [await started('when told'), await started('when told')]
     const digests = new Set<string>()
-    const times: [number, number] = [Infinity, Infinity]
     for (let round = 0; round < 4; round++) {
-      const after = await seconds(async () => {
-        for (const w of workers) digests.add(await train(w))
-      })
-      const atOnce = await seconds(async () => {
-        for (const digest of await Promise.all(workers.map(train))) digests.add(digest)
-      })
-      times[0] = Math.min(times[0], after)
-      times[1] = Math.min(times[1], atOnce)
+      for (const w of workers) digests.add(await train(w))
+      for (const digest of await Promise.all(workers.map(train))) digests.add(digest)
     }
     for (const w of workers) await w.terminate()
     digests.add(trainCompiled(training(STEPS)))
-    return { digests: [...digests], times }
+    return { digests: [...digests] }
   },
   /** Threads are terminated in the middle of steps, again and again; the rest goes on. */
   async terminate() {
