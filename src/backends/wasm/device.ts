@@ -11,6 +11,7 @@ import type { Device, DeviceInfo, Executable } from '../device.js'
 import { type Ports, portsOf } from '../ports.js'
 import type { Storage } from '../storage.js'
 import { unoptimized } from '../unoptimized.js'
+import { COSTS } from './costs.js'
 import { detectEngine, type Engine } from './engine.js'
 import { type Host, type LoadedModule, WasmExecutable } from './executable.js'
 import { FAULT_WORD, MOST_THREADS } from './memory/layout.js'
@@ -34,10 +35,6 @@ export function wasmAvailable(): DeviceInfo {
     detail: engine.simd ? parts.join(', ') : 'this engine has no WebAssembly SIMD',
   }
 }
-
-/** Estimated nanoseconds of shared work in a segment worth telling other threads of, and waking them. */
-const WORTH_TELLING = 6_000
-const WORTH_WAKING = 50_000
 
 /** For tests and special uses; the defaults suit everybody else. */
 export interface WasmOptions {
@@ -150,7 +147,7 @@ export class WasmDevice implements Device {
     const run = module.run[segment]!
     const others = this.wanted - 1
     const { shareable } = module.plan.segments[segment]!
-    if (!this.pool || others === 0 || shareable < WORTH_TELLING || this.depth > 1) {
+    if (!this.pool || others === 0 || shareable < COSTS.worthTelling || this.depth > 1) {
       run(0, 1, 0, table, scratch)
       return
     }
@@ -163,7 +160,7 @@ export class WasmDevice implements Device {
     const { slot, code, codeAt } = module
     const codeBytes = module.plan.bytes.length
     const job = { slot, code, codeAt, codeBytes, segment, table, scratch }
-    this.pool.launch(this.wanted, job, run, shareable > WORTH_WAKING)
+    this.pool.launch(this.wanted, job, run, shareable > COSTS.worthWaking)
   }
 
   /** The device's arena is everybody's: only one plan runs at a time, unless a host call runs another. */

@@ -170,7 +170,9 @@ export class WasmExecutable implements Executable {
 
   /** All that runs between two host calls: nobody looks into WebAssembly while it runs. */
   private workOfSegment(segment: number): Work {
-    const works = this.loaded.plan.segments[segment]!.commands.flatMap((c) => workOf(c) ?? [])
+    const works = this.loaded.plan.segments[segment]!.phases.flat().flatMap(
+      ({ command }) => workOf(command) ?? [],
+    )
     const total = (of: 'flops' | 'bytes'): number => works.reduce((sum, w) => sum + w[of], 0)
     const [first] = [...works].sort((a, b) => b.flops - a.flops)
     const name = `${works.length} kernels, ${first?.name ?? 'empty'} …`

@@ -1,25 +1,23 @@
 // A plan as one WebAssembly module: its kernels, and a function for each stretch of commands between host
 // calls, which all threads run together.
 
-import type { Command, Kernel, Plan } from '../../compiler/kernel/ir.js'
+import type { Kernel, Plan } from '../../compiler/kernel/ir.js'
+import {
+  CLOSED,
+  COPY_PIECE,
+  type CopyCommand,
+  type KernelCommand,
+  type Segment,
+  splitSegments,
+  type Task,
+} from '../segments.js'
+import { COSTS } from './costs.js'
 import { Helpers } from './emit/helpers.js'
 import { emitKernel, scratchOf } from './emit/kernel.js'
 import type { Features } from './emit/state.js'
 import { FunctionBody } from './encode/function.js'
 import { ModuleBuilder } from './encode/module.js'
-import { addTeamFunctions, CLOSED, type TeamFunctions } from './threads/team.js'
-
-export type HostCommand = Extract<Command, { op: 'host' }>
-type KernelCommand = Extract<Command, { op: 'kernel' }>
-type CopyCommand = Extract<Command, { op: 'copy' }>
-
-/** Commands that threads run without leaving generated code, and the host call after them. */
-export interface Segment {
-  readonly commands: readonly Exclude<Command, HostCommand>[]
-  readonly host: HostCommand | null
-  /** Estimated nanoseconds of the commands that threads can share. */
-  readonly shareable: number
-}
+import { addTeamFunctions, type TeamFunctions } from './threads/team.js'
 
 export interface PlanModule {
   readonly bytes: Uint8Array<ArrayBuffer>
@@ -29,69 +27,6 @@ export interface PlanModule {
   /** Scratch memory a thread needs. */
   readonly scratchBytes: number
   readonly kernels: number
-}
-
-/** What a thread can do in a nanosecond, roughly; for deciding what is worth sharing. */
-const FLOPS_PER_NS = 20
-const BYTES_PER_NS = 10
-/** Kernels shorter than this are run by one thread: others would come too late. */
-const WORTH_SHARING = 3000
-/** Nanoseconds of work to take at a time. */
-const DRAW_WORTH = 3000
-/** Copies of more bytes than this are shared, in pieces of so many. */
-const LARGE_COPY = 1 << 17
-const COPY_PIECE = 1 << 15
-
-const nanoseconds = (k: Kernel): number =>
-  Math.max(k.flops / FLOPS_PER_NS, k.bytes / BYTES_PER_NS, 20 * k.grid)
-
-const isShared = (c: Command): boolean =>
-  (c.op === 'kernel' && c.kernel.grid > 1 && nanoseconds(c.kernel) > WORTH_SHARING) ||
-  (c.op === 'copy' && c.bytes > LARGE_COPY)
-
-export function splitSegments(commands: readonly Command[]): Segment[] {
-  const segments: Segment[] = []
-  let current: Exclude<Command, HostCommand>[] = []
-  const close = (host: HostCommand | null): void => {
-    let shareable = 0
-    for (const c of current) {
-      if (c.op === 'kernel' && isShared(c)) shareable += nanoseconds(c.kernel)
-      if (c.op === 'copy' && isShared(c)) shareable += c.bytes / BYTES_PER_NS
-    }
-    segments.push({ commands: current, host, shareable })
-    current = []
-  }
-  for (const c of commands) {
-    if (c.op === 'host') close(c)
-    else current.push(c)
-  }
-  if (current.length > 0 || segments.length === 0) close(null)
-  return segments
-}
-
-/**
- * Commands between which all threads have to meet. A barrier between commands that only the first thread
- * runs would hold up everybody for nothing.
- */
-function phasesOf(segment: Segment): (KernelCommand | CopyCommand)[][] {
-  const phases: (KernelCommand | CopyCommand)[][] = [[]]
-  let wanted = false
-  let othersBusy = false
-  for (const c of segment.commands) {
-    if (c.op === 'barrier') {
-      wanted = true
-      continue
-    }
-    const shares = isShared(c)
-    if (wanted && (shares || othersBusy)) {
-      phases.push([])
-      wanted = false
-      othersBusy = false
-    }
-    if (shares) othersBusy = true
-    phases.at(-1)!.push(c)
-  }
-  return phases
 }
 
 /** Parameters of a segment's function. */
@@ -104,7 +39,7 @@ const SCRATCH = 4
 export function emitPlan(plan: Plan, features: Features): PlanModule {
   const module = new ModuleBuilder(features.shared)
   const helpers = new Helpers(module)
-  const segments = splitSegments(plan.commands)
+  const segments = splitSegments(plan.commands, COSTS, { chains: false })
   const kernels = new Map<Kernel, number>()
   let scratchBytes = 0
   const functionOf = (kernel: Kernel): number => {
@@ -117,7 +52,7 @@ export function emitPlan(plan: Plan, features: Features): PlanModule {
     return index
   }
   for (const s of segments) {
-    for (const c of s.commands) if (c.op === 'kernel') functionOf(c.kernel)
+    for (const { command: c } of s.phases.flat()) if (c.op === 'kernel') functionOf(c.kernel)
   }
   // Threads' scratch areas start on pages of their own.
   scratchBytes = (scratchBytes + 4095) & ~4095
@@ -145,7 +80,7 @@ class SegmentWriter {
     private readonly functionOf: (kernel: Kernel) => number,
   ) {}
 
-  write(segment: Segment): FunctionBody {
+  write({ phases }: Segment): FunctionBody {
     const { team } = this
     const parameters = ['i32', 'i32', 'i32', 'i32', 'i32'] as const
     const f = new FunctionBody({ parameters, results: [] })
@@ -156,10 +91,9 @@ class SegmentWriter {
     f.op('i32.add')
     f.set(SCRATCH)
     if (!team) {
-      for (const c of segment.commands) if (c.op !== 'barrier') this.command(f, c, false)
+      for (const task of phases.flat()) this.alone(f, task.command)
       return f
     }
-    const phases = phasesOf(segment)
     const first = f.local('i32')
     f.get(THREAD)
     f.if(() => {
@@ -188,19 +122,19 @@ class SegmentWriter {
 
   private phase(
     f: FunctionBody,
-    commands: readonly (KernelCommand | CopyCommand)[],
+    tasks: readonly Task[],
     number: number,
     next: number,
     team: TeamFunctions,
   ): void {
-    for (const c of commands) {
-      if (isShared(c)) {
-        this.command(f, c, true)
+    for (const task of tasks) {
+      if (task.shared) {
+        this.shared(f, task)
         continue
       }
       f.get(THREAD)
       f.op('i32.eqz')
-      f.if(() => this.command(f, c, false))
+      f.if(() => this.alone(f, task.command))
     }
     f.get(JOB)
     f.if(() => {
@@ -211,20 +145,18 @@ class SegmentWriter {
     })
   }
 
-  private command(f: FunctionBody, c: KernelCommand | CopyCommand, shares: boolean): void {
+  /** All of a command. */
+  private alone(f: FunctionBody, c: KernelCommand | CopyCommand): void {
     if (c.op === 'copy') {
-      this.copy(f, c, shares)
+      this.address(f, c.to)
+      this.address(f, c.from)
+      f.i32(c.bytes)
+      f.memoryCopy()
       return
     }
     const { grid } = c.kernel
     if (grid === 1) {
       this.call(f, c, () => f.i32(0))
-      return
-    }
-    if (shares) {
-      this.draw(f, grid, nanoseconds(c.kernel) / grid, (chunk) =>
-        this.call(f, c, () => f.get(chunk)),
-      )
       return
     }
     const chunk = f.local('i32')
@@ -237,6 +169,15 @@ class SegmentWriter {
       () => this.call(f, c, () => f.get(chunk)),
     )
     f.release('i32', chunk)
+  }
+
+  /** As many of a task's pieces as this thread gets. */
+  private shared(f: FunctionBody, task: Task): void {
+    const { command: c } = task
+    this.draw(f, task, (piece) => {
+      if (c.op === 'kernel') this.call(f, c, () => f.get(piece))
+      else this.copyPiece(f, c, piece, task.pieces - 1)
+    })
   }
 
   private address(f: FunctionBody, buffer: number): void {
@@ -265,16 +206,14 @@ class SegmentWriter {
     })
   }
 
-  /**
-   * Threads take the next few numbers below `total` off a counter until there are none left.
-   * @param each estimated nanoseconds of one
-   */
-  private draw(f: FunctionBody, total: number, each: number, body: (at: number) => void): void {
+  /** Threads take the next few of a task's pieces off a counter until there are none left. */
+  private draw(f: FunctionBody, task: Task, body: (piece: number) => void): void {
+    const { pieces: total } = task
     const counter = 4 * (this.plan.buffers.length + this.counters++)
     const [at, end, share] = [f.local('i32'), f.local('i32'), f.local('i32')]
     // Enough to make up for the drawing, but at most an eighth of a thread's fair share: everybody waits
     // in the end for a thread that the system has put aside.
-    const enough = Math.max(1, Math.min(total, Math.ceil(DRAW_WORTH / Math.max(1, each))))
+    const enough = Math.min(total, task.draw)
     f.i32(total)
     f.get(THREADS)
     f.i32(3)
@@ -319,31 +258,21 @@ class SegmentWriter {
     for (const local of [at, end, share]) f.release('i32', local)
   }
 
-  private copy(f: FunctionBody, c: CopyCommand, shares: boolean): void {
-    if (!shares) {
-      this.address(f, c.to)
-      this.address(f, c.from)
-      f.i32(c.bytes)
-      f.memoryCopy()
-      return
-    }
-    const pieces = Math.ceil(c.bytes / COPY_PIECE)
-    this.draw(f, pieces, COPY_PIECE / BYTES_PER_NS, (piece) => {
-      for (const buffer of [c.to, c.from]) {
-        this.address(f, buffer)
-        f.get(piece)
-        f.i32(COPY_PIECE)
-        f.op('i32.mul')
-        f.op('i32.add')
-      }
-      // The last piece is shorter.
-      f.i32(COPY_PIECE)
-      f.i32(c.bytes - (pieces - 1) * COPY_PIECE)
+  private copyPiece(f: FunctionBody, c: CopyCommand, piece: number, last: number): void {
+    for (const buffer of [c.to, c.from]) {
+      this.address(f, buffer)
       f.get(piece)
-      f.i32(pieces - 1)
-      f.op('i32.lt_s')
-      f.op('select')
-      f.memoryCopy()
-    })
+      f.i32(COPY_PIECE)
+      f.op('i32.mul')
+      f.op('i32.add')
+    }
+    // The last piece is shorter.
+    f.i32(COPY_PIECE)
+    f.i32(c.bytes - last * COPY_PIECE)
+    f.get(piece)
+    f.i32(last)
+    f.op('i32.lt_s')
+    f.op('select')
+    f.memoryCopy()
   }
 }

@@ -9,7 +9,9 @@ import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
 import { type Ports, portsOf } from '../ports.js'
 import type { Limits } from '../profile.js'
+import { splitSegments } from '../segments.js'
 import { unoptimized } from '../unoptimized.js'
+import { COSTS } from './costs.js'
 import { type Cpu, detectCpu, type Level } from './cpu.js'
 import { type Host, type Lease, X64Executable } from './executable.js'
 import { measureLimits } from './limits.js'
@@ -18,7 +20,6 @@ import { Code, codeBytes } from './native/code.js'
 import { whyNoKoffi } from './native/koffi.js'
 import { Pages } from './native/pages.js'
 import { CodeCache, type Emit } from './plan-code.js'
-import { splitSegments } from './segments.js'
 import { targetFor, type X64Target, x64Target } from './target.js'
 import { defaultThreads, MOST_THREADS } from './threads/processors.js'
 import { team } from './threads/team.js'
@@ -94,7 +95,7 @@ export class X64Device implements Device {
   /** Builds a plan that is already compiled. */
   buildPlan(plan: Plan, ports: Ports): Executable {
     debug('kernels', () => formatKernels(plan))
-    const segments = splitSegments(plan.commands)
+    const segments = splitSegments(plan.commands, COSTS, { chains: true })
     const kernels = plan.commands.flatMap((c) => (c.op === 'kernel' ? [c.kernel] : []))
     const code = this.code.codeOf(new Set(kernels))
     return new X64Executable(this.host, plan, ports, segments, code)

@@ -7,13 +7,14 @@ import type { Device, Executable } from '../device.js'
 import { raise } from '../fault.js'
 import type { Port, Ports } from '../ports.js'
 import { listener } from '../profile.js'
+import { type Segment, splitSegments } from '../segments.js'
 import { type Residence, Storage } from '../storage.js'
+import { COSTS } from './costs.js'
 import { type Arrays, addressOf } from './native/arrays.js'
 import { PAGE, roundUp, viewOf } from './native/pages.js'
 import type { PlanCode } from './plan-code.js'
 import { Recorder } from './recorder.js'
 import { RunList } from './run-list.js'
-import { type Segment, splitSegments } from './segments.js'
 import type { Team } from './threads/team.js'
 
 /** Memory of a run. Addresses are 0 where nothing is needed. */
@@ -45,9 +46,6 @@ class Place implements Residence {
 
 /** Inputs up to this many bytes are copied rather than asked for their address, the first time. */
 const SMALL_INPUT = 1024
-/** Estimated nanoseconds of shared work in a job worth telling other threads of, and waking them. */
-const WORTH_TELLING = 3_000
-const WORTH_WAKING = 30_000
 
 export class X64Executable implements Executable {
   private readonly list: RunList
@@ -136,8 +134,10 @@ export class X64Executable implements Executable {
     targets: readonly (Storage | null)[],
   ): Storage[] {
     const { host, plan, ports, code } = this
-    const segments = splitSegments(plan.commands, false)
-    this.profiled ??= new X64Executable(host, plan, ports, segments, code, true)
+    if (this.profiled === null) {
+      const segments = splitSegments(plan.commands, COSTS, { chains: false })
+      this.profiled = new X64Executable(host, plan, ports, segments, code, true)
+    }
     // The code is this plan's, which is running as long as its twin is.
     const outer = this.running
     this.running = true
@@ -255,9 +255,9 @@ export class X64Executable implements Executable {
     this.threads = threads
     let most = 1
     for (const [s, { shareable }] of this.segments.entries()) {
-      const count = shareable < WORTH_TELLING ? 1 : threads
+      const count = shareable < COSTS.worthTelling ? 1 : threads
       most = Math.max(most, count)
-      this.list.share(s, count, shareable > WORTH_WAKING)
+      this.list.share(s, count, shareable > COSTS.worthWaking)
     }
     team.start(most)
   }

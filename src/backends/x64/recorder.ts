@@ -1,11 +1,11 @@
 // What the threads did when, in runs of one plan: commands between which each thread notes the time.
 
 import { type Listener, type Stretch, type Work, workOf } from '../profile.js'
+import type { Segment } from '../segments.js'
 import { LINE, type Placed, zeroed } from './native/arrays.js'
 import { type Clock, clock } from './native/clock.js'
 import { roundUp } from './native/pages.js'
 import type { RunList } from './run-list.js'
-import type { Segment } from './segments.js'
 
 /** A task, and the number of the stamp before it; the next stamp follows it. */
 interface Noted {

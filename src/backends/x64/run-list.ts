@@ -2,18 +2,18 @@
 // machine code walks (see threads/machine.ts). All of it lies in one block, which never moves.
 
 import type { Plan } from '../../compiler/kernel/ir.js'
-import { LINE, zeroed } from './native/arrays.js'
-import { roundUp } from './native/pages.js'
 import {
+  CLOSED,
   type CopyCommand,
   commandsOf,
-  drawOf,
   gridOf,
   type KernelCommand,
   type Segment,
   type Task,
-} from './segments.js'
-import { CLOSED, COMMAND, COUNTER_BYTES, frameBytes, JOB, KIND } from './threads/layout.js'
+} from '../segments.js'
+import { LINE, zeroed } from './native/arrays.js'
+import { roundUp } from './native/pages.js'
+import { COMMAND, COUNTER_BYTES, frameBytes, JOB, KIND } from './threads/layout.js'
 
 /** Where functions are. */
 export interface Functions {
@@ -118,7 +118,7 @@ export class RunList {
             this.word(command + COMMAND.each, gridOf(c) / Math.max(1, pieces))
             this.word(command + COMMAND.continues, i < links.length ? 1 : 0)
             this.word(command + COMMAND.kind, kind)
-            this.word(command + COMMAND.draw, Math.min(drawOf(task), pieces))
+            this.word(command + COMMAND.draw, Math.min(task.draw, pieces))
             if (c.op === 'copy') this.bind(entry, c.bytes)
             const list = c.op === 'copy' ? [c.to, c.from, entry++] : c.args
             for (const buffer of list) {

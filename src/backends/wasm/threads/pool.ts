@@ -5,10 +5,10 @@
 // A worker that comes too late for a job goes on waiting.
 
 import { DeviceError } from '../../../base/errors.js'
+import { CLOSED } from '../../segments.js'
 import { BOARD, BOARD_SLEEPERS, LISTENING, MOST_THREADS, NOTE, TEAM } from '../memory/layout.js'
 import type { LinearMemory } from '../memory/linear.js'
 import { type Spawned, spawn } from '../node.js'
-import { CLOSED } from './team.js'
 
 /** Where a segment's function is for workers, and what to call it with. */
 export interface Job {

@@ -5,6 +5,7 @@
 // comes late joins the phase it finds; one that does not come in time is not waited for, so nothing
 // depends on how soon the system lets workers run.
 
+import { CLOSED } from '../../segments.js'
 import { FunctionBody } from '../encode/function.js'
 import type { ModuleBuilder } from '../encode/module.js'
 import { TEAM } from '../memory/layout.js'
@@ -12,8 +13,6 @@ import { TEAM } from '../memory/layout.js'
 /** state = job · 2^32 + phase · 2^16 + members · 2^8 + finished */
 const MEMBER = 1n << 8n
 const PHASE_SHIFT = 16n
-/** The phase of a team that nobody can join. */
-export const CLOSED = 0xffff
 
 /** How often a thread looks whether a phase has ended before it goes to sleep. */
 const SPINS = 20_000

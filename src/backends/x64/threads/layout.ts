@@ -94,9 +94,6 @@ export const KIND = {
   link: 5,
 } as const
 
-/** The phase of a job that nobody can join any more. */
-export const CLOSED = 0xffff
-
 /**
  * The walker's frame: the pieces at hand, from `start` up to `end`; how many are drawn at a time; where the
  * chunks of a kernel's pieces end; the command that pieces are drawn from; and then the addresses of a

@@ -5,6 +5,7 @@
 // runs, at the phase they find, and leave when it is closed. A thread that does not come in time is not
 // waited for, so nothing depends on how soon the system lets threads run.
 
+import { CLOSED } from '../../segments.js'
 import {
   Assembler,
   dword,
@@ -30,7 +31,7 @@ import {
   rdx,
   rsp,
 } from '../assembler/index.js'
-import { CLOSED, COUNTER_BYTES, JOB, MASK_BYTES, TEAM } from './layout.js'
+import { COUNTER_BYTES, JOB, MASK_BYTES, TEAM } from './layout.js'
 import { EVERYBODY, FUTEX, futex, lookFor, PATIENCE, SYSCALL } from './waiting.js'
 import { emitCopy, emitWalk } from './walk.js'
 

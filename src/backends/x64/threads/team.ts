@@ -1,10 +1,10 @@
 // The team: threads of the process that run jobs together with whoever calls. They are created straight
 // into machine code, know nothing of JavaScript, and end with the process.
 
+import { COPY_PIECE } from '../../segments.js'
 import { detectCpu } from '../cpu.js'
 import { Code, callable } from '../native/code.js'
 import { libc } from '../native/libc.js'
-import { COPY_PIECE } from '../segments.js'
 import { MASK_BYTES, TEAM } from './layout.js'
 import { assembleTeam } from './machine.js'
 import { mapTeamPage, type TeamPage } from './page.js'

@@ -12,7 +12,6 @@ import {
   pingPongOf,
   ports,
 } from '../harness.js'
-import { splitSegments } from '../segments.js'
 import { isMapped } from './page.js'
 import { defaultThreads, groupLimit, quotaOf } from './processors.js'
 
@@ -119,29 +118,6 @@ describe.skipIf(!canRun())('several threads', () => {
       await sleep(5)
       expect(Buffer.compare(bits(plan.run([input], [null])[0]!), expected)).toBe(0)
     }
-  })
-})
-
-describe('segments', () => {
-  const copy = (bytes: number) => ({ op: 'copy', from: 0, to: 1, bytes }) as const
-  const [small, large] = [copy(64), copy(1 << 20)]
-  const barrier = { op: 'barrier' } as const
-  const shape = (commands: Parameters<typeof splitSegments>[0]): number[][] =>
-    splitSegments(commands).map((s) => s.phases.map((p) => p.length))
-
-  test('take kernels that follow one another by pieces as one', () => {
-    const { commands } = pieceByPiece(6 * 4096, 3, 8)
-    const [segment] = splitSegments([...commands, barrier, large])
-    expect(segment!.phases.map((p) => p.map((t) => 1 + t.links.length))).toEqual([[3], [1]])
-    expect(splitSegments(commands, false)[0]!.phases.length).toBe(3)
-  })
-
-  test('have phases only where threads have to wait', () => {
-    expect(shape([])).toEqual([[0]])
-    expect(shape([small, barrier, small, barrier, small])).toEqual([[3]])
-    expect(shape([large, barrier, small, barrier, large])).toEqual([[1, 1, 1]])
-    expect(shape([small, barrier, small, large])).toEqual([[2, 1]])
-    expect(shape([large, small, barrier, small, small])).toEqual([[2, 2]])
   })
 })
 
