@@ -130,48 +130,16 @@ const WHOLE_LOADS: readonly WholeLoad[] = [
 
 /** Lanes a constant distance apart, one after another. */
 function loadStrided(e: State, s: Of<'load'>, a: Access, part: number): void {
-  const { f } = e
   // Masked lanes may lie outside memory, and long distances do not fit offsets.
   if (!a.near || (e.lanes?.mask && e.lanes.mask.prefix === null)) {
     loadScattered(e, s, a, part, null, 1)
     return
   }
   const active = e.lanes?.mask?.prefix?.[part] ?? PART
-  const at = (lane: number): number => a.bytes + a.laneBytes * (PART * part + lane)
-  const type = s.buffer.type
-  if (type === 'u8') {
-    e.registers.assign(s.dst, part, 0, e.lanes, () => {
-      for (let l = 0; l < active; l++) {
-        pushPointer(e, a)
-        f.memory('i32.load8_u', at(l))
-        if (l === 0) f.op('i32x4.splat')
-        else f.lane('i32x4.replace_lane', l)
-      }
-    })
-    return
-  }
-  const { first, lane } = INSTRUCTIONS[type]
-  const wide = halvesOf(s.dst.type) === 2
-  for (let half = 0; half < (wide ? 2 : 1); half++) {
-    e.registers.assign(s.dst, part, half, e.lanes, () => {
-      const from = wide ? 2 * half : 0
-      const to = Math.min(active, wide ? from + 2 : PART)
-      if (from >= to) f.i32x4([0, 0, 0, 0])
-      for (let l = from; l < to; l++) {
-        if (l === from) {
-          pushPointer(e, a)
-          f.memory(first, at(l))
-          continue
-        }
-        const rest = f.local('v128')
-        f.set(rest)
-        pushPointer(e, a)
-        f.get(rest)
-        f.laneMemory(lane, at(l), l - from)
-        f.release('v128', rest)
-      }
-    })
-  }
+  loadOneByOne(e, s, part, active, (lane) => {
+    pushPointer(e, a)
+    return a.bytes + a.laneBytes * (PART * part + lane)
+  })
 }
 
 export function gatherLanes(e: State, s: Of<'gather'>, part: number): void {
@@ -188,35 +156,58 @@ function loadScattered(
   scale: number,
 ): void {
   const { f } = e
-  const type = s.buffer.type
-  const addresses = addressesOf(e, a, type, part, offset, scale)
-  const pushAddress = (l: number): void => {
+  const addresses = addressesOf(e, a, s.buffer.type, part, offset, scale)
+  loadOneByOne(e, s, part, PART, (lane) => {
     f.get(addresses)
-    f.lane('i32x4.extract_lane', l)
-  }
-  const wide = halvesOf(s.dst.type) === 2
-  for (let half = 0; half < (wide ? 2 : 1); half++) {
-    e.registers.assign(s.dst, part, half, e.lanes, () => {
-      const from = wide ? 2 * half : 0
-      for (let i = 0; i < (wide ? 2 : PART); i++) {
-        if (type === 'u8') {
-          pushAddress(from + i)
-          f.memory('i32.load8_u', 0)
-          if (i === 0) f.op('i32x4.splat')
-          else f.lane('i32x4.replace_lane', i)
-        } else if (i === 0) {
-          pushAddress(from)
-          f.memory(INSTRUCTIONS[type].first, 0)
-        } else {
-          const rest = f.local('v128')
-          f.set(rest)
-          pushAddress(from + i)
-          f.get(rest)
-          f.laneMemory(INSTRUCTIONS[type].lane, 0, i)
-          f.release('v128', rest)
-        }
-      }
-    })
-  }
+    f.lane('i32x4.extract_lane', lane)
+    return 0
+  })
   f.release('v128', addresses)
+}
+
+/**
+ * Loads the first `active` lanes of a part, each by an instruction of its own: WebAssembly has no gathers.
+ * @param push pushes an address for a lane, and answers how many bytes further its element is
+ */
+function loadOneByOne(
+  e: State,
+  s: Of<'load' | 'gather'>,
+  part: number,
+  active: number,
+  push: (lane: number) => number,
+): void {
+  const halves = halvesOf(s.dst.type)
+  const lanes = PART / halves
+  for (let half = 0; half < halves; half++) {
+    const from = half * lanes
+    const count = Math.min(lanes, active - from)
+    e.registers.assign(s.dst, part, half, e.lanes, () =>
+      pushLanes(e, s.buffer.type, count, (lane) => push(from + lane)),
+    )
+  }
+}
+
+function pushLanes(
+  { f }: State,
+  type: MemoryType,
+  count: number,
+  push: (lane: number) => number,
+): void {
+  if (count <= 0) f.i32x4([0, 0, 0, 0])
+  for (let l = 0; l < count; l++) {
+    if (type === 'u8') {
+      f.memory('i32.load8_u', push(l))
+      if (l === 0) f.op('i32x4.splat')
+      else f.lane('i32x4.replace_lane', l)
+    } else if (l === 0) {
+      f.memory(INSTRUCTIONS[type].first, push(0))
+    } else {
+      const rest = f.local('v128')
+      f.set(rest)
+      const at = push(l)
+      f.get(rest)
+      f.laneMemory(INSTRUCTIONS[type].lane, at, l)
+      f.release('v128', rest)
+    }
+  }
 }
