@@ -3,7 +3,7 @@
 
 import type { Node } from '../ir/node.js'
 
-/** Additions, roughly, that one element takes. */
+/** Additions of vectors, roughly, that take as long. */
 const COSTS = {
   neg: 1,
   abs: 1,
@@ -12,10 +12,10 @@ const COSTS = {
   round: 1,
   exp: 14,
   expm1: 20,
-  log: 16,
-  log1p: 20,
-  sin: 24,
-  cos: 24,
+  log: 30,
+  log1p: 36,
+  sin: 90,
+  cos: 90,
   tanh: 20,
   erf: 30,
   cast: 1,
@@ -25,7 +25,7 @@ const COSTS = {
   mul: 1,
   div: 4,
   rem: 8,
-  pow: 60,
+  pow: 180,
   max: 1,
   min: 1,
   and: 1,
