@@ -5,6 +5,7 @@ import { IndexError } from '../../base/errors.js'
 import { affine, ofVar, plus, times } from '../../compiler/kernel/affine.js'
 import { KernelBuilder } from '../../compiler/kernel/builder.js'
 import type { Kernel, Plan } from '../../compiler/kernel/ir.js'
+import { kernelTwice, ports } from '../harness.js'
 import { Storage } from '../storage.js'
 import { WasmDevice } from './device.js'
 
@@ -23,29 +24,7 @@ function increment(n: number, per = 4096): Kernel {
 }
 
 /** input 0 → arena → output 0, adding 1 twice. */
-function twice(n: number): Plan {
-  const kernel = increment(n)
-  return {
-    buffers: [
-      { kind: 'input', index: 0, bytes: 4 * n },
-      { kind: 'arena', offset: 64, bytes: 4 * n },
-      { kind: 'output', index: 0, bytes: 4 * n },
-    ],
-    commands: [
-      { op: 'kernel', kernel, args: [0, 1] },
-      { op: 'barrier' },
-      { op: 'kernel', kernel, args: [1, 2] },
-    ],
-    arenaBytes: 64 + 4 * n,
-    scratchBytes: 0,
-    faults: [],
-  }
-}
-
-const ports = (n: number) => ({
-  inputs: [{ dtype: 'float32' as const, length: n }],
-  outputs: [{ dtype: 'float32' as const, length: n }],
-})
+const twice = (n: number): Plan => kernelTwice(n, increment(n))
 
 const ramp = (n: number): Storage =>
   Storage.of(

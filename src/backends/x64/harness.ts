@@ -2,7 +2,7 @@
 // where there is nothing to test.
 
 import type { Kernel, Plan } from '../../compiler/kernel/ir.js'
-import type { Ports } from '../ports.js'
+import { kernelTwice } from '../harness.js'
 import {
   Assembler,
   dword,
@@ -25,6 +25,8 @@ import { x64Available } from './device.js'
 import { libc, MAP, PROT } from './native/libc.js'
 import { PAGE, roundUp, viewOf } from './native/pages.js'
 import type { Emit } from './plan-code.js'
+
+export { ports } from '../harness.js'
 
 let said = false
 
@@ -182,30 +184,8 @@ export const stackAlignment = (): Kernel =>
     a.ret()
   })
 
-export const ports = (n: number): Ports => ({
-  inputs: [{ dtype: 'float32', length: n }],
-  outputs: [{ dtype: 'float32', length: n }],
-})
-
 /** input 0 → arena → output 0, adding 1 twice. */
-export function twice(n: number): Plan {
-  const kernel = increment(n)
-  return {
-    buffers: [
-      { kind: 'input', index: 0, bytes: 4 * n },
-      { kind: 'arena', offset: 64, bytes: 4 * n },
-      { kind: 'output', index: 0, bytes: 4 * n },
-    ],
-    commands: [
-      { op: 'kernel', kernel, args: [0, 1] },
-      { op: 'barrier' },
-      { op: 'kernel', kernel, args: [1, 2] },
-    ],
-    arenaBytes: 64 + 4 * n,
-    scratchBytes: 0,
-    faults: [],
-  }
-}
+export const twice = (n: number): Plan => kernelTwice(n, increment(n))
 
 /** input 0 → … → output 0, adding 1 in each step: piece by piece, in chunks of different sizes. */
 export function pieceByPiece(n: number, steps: number, pieces: number): Plan {

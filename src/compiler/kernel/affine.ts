@@ -61,3 +61,7 @@ export function formatAffine(a: Affine): string {
   if (a.constant !== 0 || parts.length === 0) parts.push(String(a.constant))
   return parts.join(' + ')
 }
+
+/** Whether a sum is a multiple of a number, whatever its variables are. */
+export const isMultiple = (a: Affine, of: number): boolean =>
+  a.constant % of === 0 && a.terms.every((t) => t.coefficient % of === 0)

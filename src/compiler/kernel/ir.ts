@@ -179,6 +179,10 @@ export type Stmt =
    */
   | { readonly op: 'status'; readonly cond: Reg; readonly code: number }
 
+/** The statements of one kind, or of several. */
+export type Of<Op extends Stmt['op']> = Matching<Stmt, Op>
+type Matching<S, Op> = S extends { readonly op: infer O } ? (Op extends O ? S : never) : never
+
 export interface Kernel {
   /** For people: what it computes, e.g. `dot+bias+relu [32,784]x[784,128]`. */
   readonly name: string

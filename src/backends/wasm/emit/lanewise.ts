@@ -2,6 +2,7 @@
 
 import type { Fn, Reg, RegType } from '../../../compiler/kernel/ir.js'
 import type { LaneOp, OpName } from '../encode/opcodes.js'
+import * as names from './names.js'
 import { pushConverted, pushScalarFn } from './scalar.js'
 import { halvesOf, PART, type State } from './state.js'
 
@@ -22,36 +23,7 @@ const REPLACE: Record<Numeric, LaneOp> = {
 }
 
 /** Functions that are one instruction: what follows the shape's name. */
-const FLOAT: Partial<Record<Fn, string>> = {
-  add: 'add',
-  sub: 'sub',
-  mul: 'mul',
-  div: 'div',
-  min: 'min',
-  max: 'max',
-  neg: 'neg',
-  abs: 'abs',
-  sqrt: 'sqrt',
-  floor: 'floor',
-  ceil: 'ceil',
-  trunc: 'trunc',
-  round: 'nearest',
-  eq: 'eq',
-  ne: 'ne',
-  lt: 'lt',
-  le: 'le',
-}
-const INTEGER: Partial<Record<Fn, string>> = {
-  add: 'add',
-  sub: 'sub',
-  mul: 'mul',
-  neg: 'neg',
-  abs: 'abs',
-  eq: 'eq',
-  ne: 'ne',
-  lt: 'lt_s',
-  le: 'le_s',
-}
+const INTEGER: typeof names.INTEGER = { ...names.INTEGER, neg: 'neg', abs: 'abs' }
 const WHOLE: Partial<Record<Fn, OpName>> = {
   and: 'v128.and',
   or: 'v128.or',
@@ -70,7 +42,7 @@ function instruction(fn: Fn, type: RegType): OpName | null {
   if (whole && type !== 'f32' && type !== 'f64') return whole
   if (type === 'bool') return fn === 'eq' ? 'i32x4.eq' : fn === 'ne' ? 'v128.xor' : null
   if (type === 'i32' && (fn === 'min' || fn === 'max')) return `i32x4.${fn}_s`
-  const suffix = (type === 'f32' || type === 'f64' ? FLOAT : INTEGER)[fn]
+  const suffix = (type === 'f32' || type === 'f64' ? names.FLOAT : INTEGER)[fn]
   return suffix === undefined ? null : (`${SHAPE[type]}.${suffix}` as OpName)
 }
 

@@ -1,5 +1,6 @@
 // Loops and guards: serial loops, vector loops with their tails, and branches.
 
+import { isMultiple } from '../../../compiler/kernel/affine.js'
 import type { Affine, Bound, Stmt } from '../../../compiler/kernel/ir.js'
 import { knownBound, knownValue } from '../../../compiler/kernel/known.js'
 import { difference } from '../../../compiler/kernel/ranges.js'
@@ -325,9 +326,6 @@ const atPart = (part: number, local: number): number[] => {
   locals[part] = local
   return locals
 }
-
-const isMultiple = (a: Affine, of: number): boolean =>
-  a.constant % of === 0 && a.terms.every((t) => t.coefficient % of === 0)
 
 // ---- Guards ----
 

@@ -2,47 +2,21 @@
 
 import type { Fn, Reg, RegType } from '../../../compiler/kernel/ir.js'
 import type { OpName } from '../encode/opcodes.js'
+import * as names from './names.js'
 import type { State } from './state.js'
 
 type Numeric = Exclude<RegType, 'bool'>
 const isFloat = (t: RegType): t is 'f32' | 'f64' => t === 'f32' || t === 'f64'
 
-/** What follows `f32.` or `f64.`. */
-const FLOAT: Partial<Record<Fn, string>> = {
-  add: 'add',
-  sub: 'sub',
-  mul: 'mul',
-  div: 'div',
-  min: 'min',
-  max: 'max',
-  neg: 'neg',
-  abs: 'abs',
-  sqrt: 'sqrt',
-  floor: 'floor',
-  ceil: 'ceil',
-  trunc: 'trunc',
-  round: 'nearest',
-  eq: 'eq',
-  ne: 'ne',
-  lt: 'lt',
-  le: 'le',
-}
-
 /** What follows `i32.` or `i64.`. */
-const INTEGER: Partial<Record<Fn, string>> = {
-  add: 'add',
-  sub: 'sub',
-  mul: 'mul',
+const INTEGER: typeof names.INTEGER = {
+  ...names.INTEGER,
   and: 'and',
   or: 'or',
   xor: 'xor',
   shl: 'shl',
   shr: 'shr_s',
   ushr: 'shr_u',
-  eq: 'eq',
-  ne: 'ne',
-  lt: 'lt_s',
-  le: 'le_s',
 }
 
 const BOOL: Partial<Record<Fn, OpName>> = {
@@ -169,13 +143,15 @@ export function pushScalarFn(e: State, fn: Fn, type: RegType, push: readonly (()
   if (SPECIAL[fn]?.(e, type, push)) return
   for (const p of push) p()
   const name =
-    type === 'bool' ? BOOL[fn] : (isFloat(type) ? FLOAT : INTEGER)[fn] && instruction(type, fn)
+    type === 'bool'
+      ? BOOL[fn]
+      : (isFloat(type) ? names.FLOAT : INTEGER)[fn] && instruction(type, fn)
   if (name === undefined) throw new Error(`${fn} is not defined for ${type}`)
   e.f.op(name as OpName)
 }
 
 const instruction = (type: Numeric, fn: Fn): string =>
-  `${type}.${(isFloat(type) ? FLOAT : INTEGER)[fn]}`
+  `${type}.${(isFloat(type) ? names.FLOAT : INTEGER)[fn]}`
 
 /** Instructions that convert, by `from>to`. */
 const CONVERT: Record<string, readonly OpName[]> = {

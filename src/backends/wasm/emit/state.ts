@@ -9,6 +9,8 @@ import type { FunctionBody } from '../encode/function.js'
 import type { Helpers } from './helpers.js'
 import type { Registers } from './registers.js'
 
+export type { Of } from '../../../compiler/kernel/ir.js'
+
 /** What the engine that will run the code can do. */
 export interface Features {
   /** Relaxed SIMD: fused multiply-add, and selection by lanes in one instruction. */
@@ -72,7 +74,3 @@ export interface State {
   /** Emits a list of statements: what structures do with what is inside them. */
   readonly emitBody: (body: readonly Stmt[]) => void
 }
-
-/** The statements of one kind (or of several). */
-export type Of<Op extends Stmt['op']> = Matching<Stmt, Op>
-type Matching<S, Op> = S extends { readonly op: infer O } ? (Op extends O ? S : never) : never

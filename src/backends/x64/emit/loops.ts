@@ -1,6 +1,7 @@
 // Loops and guards: serial loops, vector loops with their tails, and branches.
 
 import type { Pointer } from '../../../compiler/kernel/addresses.js'
+import { isMultiple } from '../../../compiler/kernel/affine.js'
 import type { Affine, Stmt } from '../../../compiler/kernel/ir.js'
 import { knownBound, knownValue } from '../../../compiler/kernel/known.js'
 import { difference } from '../../../compiler/kernel/ranges.js'
@@ -275,9 +276,6 @@ class Round {
     e.lanes = SCALAR
   }
 }
-
-const isMultiple = (a: Affine, of: number): boolean =>
-  a.constant % of === 0 && a.terms.every((t) => t.coefficient % of === 0)
 
 // ---- Guards ----
 

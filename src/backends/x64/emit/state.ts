@@ -9,6 +9,8 @@ import type { Code, VReg } from './machine/code.js'
 import type { Registers } from './registers.js'
 import type { Tables } from './tables.js'
 
+export type { Of } from '../../../compiler/kernel/ir.js'
+
 /** Which lanes of each part take part: as conditions, or as the number of leading lanes. */
 export interface Mask {
   /** By part. */
@@ -102,7 +104,3 @@ export function scoped(e: State, emit: () => void): void {
   e.pointers = pointers
   e.registers.restore(homes)
 }
-
-/** The statements of one kind (or of several). */
-export type Of<Op extends Stmt['op']> = Matching<Stmt, Op>
-type Matching<S, Op> = S extends { readonly op: infer O } ? (Op extends O ? S : never) : never
