@@ -1,58 +1,13 @@
-// Index arithmetic: affine values, loop bounds, quotients and remainders, in general registers and in lanes.
+// Index arithmetic: affine values and loop bounds, in general registers and in lanes.
 
 import { ShapeError } from '../../../base/errors.js'
-import type { Pointer, Term } from '../../../compiler/kernel/addresses.js'
+import type { Term } from '../../../compiler/kernel/addresses.js'
 import { coefficientOf } from '../../../compiler/kernel/affine.js'
 import type { Affine, Bound, RegType } from '../../../compiler/kernel/ir.js'
-import { knownValue } from '../../../compiler/kernel/known.js'
-import { affinesOf } from '../../../compiler/kernel/walk.js'
-import { imm, mem, r64, type VReg, view } from './machine/code.js'
+import { addConstant, addMultiple, multiply } from './general.js'
+import { r64, type VReg, view } from './machine/code.js'
 import type { Of, State } from './state.js'
 import { summedTable, tableLanes } from './tables.js'
-
-const fits = (n: number): boolean => (n | 0) === n
-
-/** dst += constant. */
-function addConstant(e: State, dst: VReg, constant: number): void {
-  if (constant === 0) return
-  if (fits(constant)) {
-    e.code.g('add', dst, constant)
-    return
-  }
-  const t = e.code.gp()
-  e.code.g('mov', t, constant)
-  e.code.g('add', dst, t)
-}
-
-/** dst += times · value. */
-function addMultiple(e: State, dst: VReg, value: VReg, times: number): void {
-  const { code } = e
-  if (times === 1) {
-    code.g('add', dst, value)
-    return
-  }
-  if (times === 2 || times === 4 || times === 8) {
-    code.emit('lea', [r64(dst), mem(dst, 0, { index: value, scale: times })])
-    return
-  }
-  const t = code.gp()
-  multiply(e, t, value, times)
-  code.g('add', dst, t)
-}
-
-function multiply(e: State, dst: VReg, value: VReg, times: number): void {
-  const { code } = e
-  const shift = Math.log2(times)
-  if (Number.isInteger(shift)) {
-    code.g('mov', dst, value)
-    if (shift > 0) code.g('shl', dst, shift)
-  } else if (fits(times)) {
-    code.g('imul', dst, value, times)
-  } else {
-    code.g('mov', dst, times)
-    code.g('imul2', dst, value)
-  }
-}
 
 /** An affine value in a register of its own. Inside a vector loop: that of the first lane of part 0. */
 export function affineValue(e: State, a: Affine, plus = 0): VReg {
@@ -182,99 +137,6 @@ export function laneDistances(
   return sum
 }
 
-// ---- Quotients and remainders ----
-
-/** s and m with floor(v / by) = (v · m) >> (31 + s) for 0 ≤ v < 2^31 (Granlund and Montgomery, 1994). */
-function reciprocal(by: number): { multiplier: bigint; shift: number } {
-  const s = Math.ceil(Math.log2(by))
-  return { multiplier: (1n << BigInt(31 + s)) / BigInt(by) + 1n, shift: 31 + s }
-}
-
-/** Quotients are right for values below 2^31, and values of lanes have 32 bits. */
-function checkReach(e: State, a: Affine): void {
-  const { high } = e.ranges.affine(a)
-  if (high >= 2 ** 31) throw new ShapeError('x64', 'indices below 2^31', `up to ${high}`)
-}
-
-/** floor(value / by) of a general register that is not negative and below 2^31. */
-export function quotient(e: State, value: VReg, by: number): VReg {
-  const { code } = e
-  const dst = code.gp()
-  const shift = Math.log2(by)
-  if (Number.isInteger(shift)) {
-    code.g('mov', dst, value)
-    if (shift > 0) code.g('shr', dst, shift)
-    return dst
-  }
-  const { multiplier, shift: places } = reciprocal(by)
-  code.emit('mov', [r64(dst), imm(multiplier)])
-  code.g('imul2', dst, value)
-  code.g('shr', dst, places)
-  return dst
-}
-
-/** `divide` and `modulo` outside vector loops, or of a value that is the same for all lanes. */
-export function divideGeneral(e: State, s: Of<'divide' | 'modulo'>): void {
-  const { code } = e
-  const known = knownValue(e.variables, s.value)
-  if (known !== null && known >= 0) {
-    const value = s.op === 'divide' ? Math.floor(known / s.by) : known % s.by
-    e.variables.set(s.variable.id, { kind: 'constant', value })
-    return
-  }
-  checkReach(e, s.value)
-  const value = affineValue(e, s.value)
-  let result: VReg
-  if (s.op === 'modulo' && Number.isInteger(Math.log2(s.by))) {
-    code.g('and', value, s.by - 1)
-    result = value
-  } else {
-    result = quotient(e, value, s.by)
-    if (s.op === 'modulo') {
-      const product = code.gp()
-      multiply(e, product, result, s.by)
-      code.g('sub', value, product)
-      result = value
-    }
-  }
-  e.variables.set(s.variable.id, { kind: 'general', reg: result })
-}
-
-/** `divide` and `modulo` lane by lane. */
-export function divideLanes(e: State, s: Of<'divide' | 'modulo'>, part: number): void {
-  const { code, isa } = e
-  const bits = isa.width('i32', e.lanes.size)
-  let home = e.variables.get(s.variable.id)
-  if (home?.kind !== 'lanes') {
-    home = { kind: 'lanes', regs: [] }
-    e.variables.set(s.variable.id, home)
-  }
-  checkReach(e, s.value)
-  const value = laneValues(e, s.value, part)
-  const out = code.vector()
-  home.regs[part] = out
-  const shift = Math.log2(s.by)
-  if (Number.isInteger(shift)) {
-    if (s.op === 'divide') code.v('vpsrld', bits, out, value, shift)
-    else code.v(isa.bitwise.and, bits, out, value, isa.constant('i32', s.by - 1, bits))
-    return
-  }
-  // Even lanes as they stand, odd ones moved down and up again.
-  const { multiplier, shift: places } = reciprocal(s.by)
-  const m = code.vector()
-  isa.loadConstant(m, 'i32', Number(BigInt.asIntN(32, multiplier)), bits)
-  const [odd, e1, o1, e2, o2, o3, q] = Array.from({ length: 7 }, () => code.vector()) as VReg[]
-  code.v('vpsrlq', bits, odd!, value, 32)
-  code.v('vpmuludq', bits, e1!, value, m)
-  code.v('vpmuludq', bits, o1!, odd!, m)
-  code.v('vpsrlq', bits, e2!, e1!, places)
-  code.v('vpsrlq', bits, o2!, o1!, places)
-  code.v('vpsllq', bits, o3!, o2!, 32)
-  const result = s.op === 'divide' ? out : q!
-  code.v(isa.bitwise.or, bits, result, e2!, o3!)
-  if (s.op === 'modulo') code.v('vpsubd', bits, out, value, scaled(e, result, s.by))
-}
-
 // ---- Indices as values ----
 
 /** An index (plus the lane) as a value of (half of) a part. */
@@ -320,46 +182,4 @@ const FROM_LANES: Record<
   bool: () => {
     throw new Error('an index is no condition')
   },
-}
-
-// ---- Pointers ----
-
-/** Computes a pointer from what it is defined by. `own`: it will be advanced. */
-export function setPointer(e: State, p: Pointer, own: boolean): void {
-  const { code } = e
-  const base = p.from ? e.pointers.get(p.from.id) : e.bases.get(p.buffer)
-  if (!base) throw new Error(`no base for a pointer into ${p.buffer.name}`)
-  let constant = p.bytes
-  const terms: { reg: VReg; bytes: number }[] = []
-  for (const { variable, bytes } of p.terms) {
-    const home = e.variables.get(variable.id)
-    if (home?.kind === 'constant') constant += bytes * home.value
-    else if (home?.kind === 'general') terms.push({ reg: home.reg, bytes })
-    else throw new Error(`index ${variable.name} is used before it is set`)
-  }
-  if (!own && terms.length === 0 && constant === 0) {
-    e.pointers.set(p.id, base)
-    return
-  }
-  const dst = code.gp()
-  e.pointers.set(p.id, dst)
-  if (terms.length === 0 && fits(constant)) {
-    if (constant === 0) code.g('mov', dst, base)
-    else code.emit('lea', [r64(dst), mem(base, constant)])
-    return
-  }
-  code.g('mov', dst, base)
-  for (const t of terms) addMultiple(e, dst, t.reg, t.bytes)
-  addConstant(e, dst, constant)
-}
-
-/** Moves a loop's pointers on by `steps` of its variable. */
-export function advancePointers(e: State, pointers: readonly Pointer[], steps: number): void {
-  for (const p of pointers) addConstant(e, e.pointers.get(p.id)!, p.step * steps)
-}
-
-/** Sets the pointers that wait for a quotient or remainder. */
-export function setPointersAfter(e: State, s: Of<'divide' | 'modulo'>): void {
-  if (affinesOf(s).some((a) => differsByLane(e, a))) return
-  for (const p of e.addresses.after.get(s) ?? []) setPointer(e, p, false)
 }

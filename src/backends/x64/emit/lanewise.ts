@@ -1,9 +1,9 @@
 // Functions of lanes: the instructions for each function and type, on (half of) a part.
 
 import type { Fn, Reg } from '../../../compiler/kernel/ir.js'
+import { divide32, divideOneByOne, remainderOneByOne } from './division.js'
 import { type Comparison, isFloat, isWide, type Numeric, SUFFIX } from './isa/isa.js'
-import { laneLoop } from './lane-loop.js'
-import { imm, type Mem, type VectorBits, type VReg, view } from './machine/code.js'
+import type { VectorBits, VReg } from './machine/code.js'
 import type { State } from './state.js'
 
 /** Functions that are one instruction: what stands before the type's suffix. */
@@ -24,7 +24,7 @@ const COMPARISONS: ReadonlySet<Fn> = new Set(['eq', 'ne', 'lt', 'le'])
 const BITWISE: ReadonlySet<Fn> = new Set(['and', 'or', 'xor'])
 
 /** One call of a function, on one register's worth of lanes. */
-interface Call {
+export interface Call {
   readonly e: State
   readonly type: Numeric
   readonly bits: VectorBits
@@ -38,47 +38,56 @@ interface Call {
 
 /** Assigns fn(args) to a part of a register. */
 export function emitSet(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: number): void {
-  const { registers, isa, lanes, code } = e
   const type = args.at(-1)!.type
-  const get = (r: Reg, half: number): VReg => registers.get(r, part, half, lanes)
-  if (type === 'bool') {
-    registers.assign(dst, part, 0, lanes, (out) => {
-      conditionFn(
-        e,
-        out,
-        fn,
-        args.map((r) => get(r, 0)),
-      )
-    })
-    return
-  }
+  if (type === 'bool') setCondition(e, dst, fn, args, part)
+  else if (COMPARISONS.has(fn)) setComparison(e, dst, fn as Comparison, args, part)
+  else setNumber(e, dst, fn, args, part)
+}
+
+function setCondition(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: number): void {
+  const { registers, lanes } = e
+  registers.assign(dst, part, 0, lanes, (out) => {
+    const values = args.map((r) => registers.get(r, part, 0, lanes))
+    conditionFn(e, out, fn, values)
+  })
+}
+
+/** A condition on numbers, half by half. */
+function setComparison(
+  e: State,
+  dst: Reg,
+  cmp: Comparison,
+  args: readonly Reg[],
+  part: number,
+): void {
+  const { registers, isa, lanes } = e
+  const type = args[0]!.type as Numeric
+  const bits = isa.width(type, lanes.size)
+  const count = isa.halves(type, lanes.size)
+  registers.assign(dst, part, 0, lanes, (out) => {
+    // Where all lanes are alike, one half is as good as the other.
+    const alike = registers.isUniform(dst) && args.every((r) => registers.isUniform(r))
+    const halves: VReg[] = []
+    for (let half = 0; half < count; half++) {
+      if (alike && half > 0) {
+        halves.push(halves[0]!)
+        continue
+      }
+      const condition = count === 1 && !narrows(e, type) ? out : isa.fresh('bool')
+      const [a, b] = args.map((r) => registers.get(r, part, half, lanes))
+      isa.compare(condition, type, cmp, a!, b!, bits)
+      halves.push(condition)
+    }
+    if (halves[0] !== out) isa.conditionOf(out, halves, type, lanes.size)
+  })
+}
+
+function setNumber(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: number): void {
+  const { registers, isa, lanes, code } = e
+  const type = args.at(-1)!.type as Numeric
   const bits = isa.width(type, lanes.size)
   const known = args.map((r) => e.constants.get(r.id))
-  if (COMPARISONS.has(fn)) {
-    registers.assign(dst, part, 0, lanes, (out) => {
-      const n = registers.isUniform(dst) && args.every((r) => registers.isUniform(r)) ? 1 : 2
-      const halves: VReg[] = []
-      for (let half = 0; half < isa.halves(type, lanes.size); half++) {
-        if (half >= n) {
-          halves.push(halves[0]!)
-          continue
-        }
-        const condition =
-          isa.halves(type, lanes.size) === 1 && !narrows(e, type) ? out : isa.fresh('bool')
-        isa.compare(
-          condition,
-          type,
-          fn as Comparison,
-          get(args[0]!, half),
-          get(args[1]!, half),
-          bits,
-        )
-        halves.push(condition)
-      }
-      if (halves[0] !== out) isa.conditionOf(out, halves, type, lanes.size)
-    })
-    return
-  }
+  const get = (r: Reg, half: number): VReg => registers.get(r, part, half, lanes)
   for (let half = 0; half < registers.halves(dst, lanes); half++) {
     registers.assign(dst, part, half, lanes, (out) => {
       if (fn === 'select') {
@@ -95,8 +104,7 @@ export function emitSet(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: 
         known,
         lanes: Math.min(lanes.size, bits / (isWide(type) ? 64 : 32)),
       }
-      const special = SPECIAL[fn]
-      if (special?.(call)) return
+      if (SPECIAL[fn]?.(call)) return
       const name = instruction(e, fn, type)
       if (name === null) throw new Error(`${fn} is not defined for ${type}`)
       code.v(name, bits, out, ...call.args)
@@ -289,87 +297,4 @@ function extremum(call: Call, fn: 'min' | 'max'): boolean {
   }
   isa.extremum(dst, fn, type, a, b, bits)
   return true
-}
-
-/** 32-bit quotients by way of float64, which is exact; dividing by zero and INT_MIN / -1 cannot trap. */
-function divide32(call: Call, dst: VReg): void {
-  const { e, bits, args } = call
-  const { code, isa } = e
-  const lanes = call.lanes
-  const wide = isa.width('f64', lanes)
-  const halves: VReg[] = []
-  for (let half = 0; half < isa.halves('f64', lanes); half++) {
-    const [a, b] = args.map((r) => {
-      const out = code.vector()
-      const from = isa.half(r, half, bits)
-      code.emit('vcvtdq2pd', [view(out, wide), view(from, wide === 512 ? 256 : 128)])
-      return out
-    })
-    const [q, out] = [code.vector(), code.vector()]
-    code.v('vdivpd', wide, q, a!, b!)
-    code.emit('vcvttpd2dq', [view(out, wide === 512 ? 256 : 128), view(q, wide)])
-    halves.push(out)
-  }
-  const [low, high] = halves
-  if (high) isa.join(dst, low!, high, bits)
-  else isa.copy(dst, low!, bits)
-}
-
-/** Operands of a function computed lane by lane, and the lanes worth it. */
-function oneByOne(call: Call, body: (a: Mem, b: Mem, to: Mem) => void): void {
-  const { e, bits, dst, args, type, lanes } = call
-  const size = isWide(type) ? 8 : 4
-  const operands = args.map((reg) => ({ reg, bits, size }) as const)
-  const result = { reg: dst, bits, size } as const
-  laneLoop(e.code, { lanes, operands, result }, ([a, b], to) => body(a!, b!, to))
-}
-
-/** 64-bit division, guarded: by 0 gives 0, and by -1 is a negation. */
-function divideOneByOne(call: Call, fn: 'div' | 'rem'): void {
-  const { code } = call.e
-  const [rax, rdx] = [code.reg('gp', 0), code.reg('gp', 2)]
-  oneByOne(call, (a, b, to) => {
-    const [divisor, result] = [code.gp(), code.gp()]
-    const [done, negate] = [code.label(), code.label()]
-    code.g('mov', divisor, b)
-    code.g('mov', result, 0)
-    code.g('test', divisor, divisor)
-    code.jump('je', done)
-    code.g('cmp', divisor, -1)
-    code.jump('je', negate)
-    code.g('mov', rax, a)
-    code.emit('cqo', [], { reads: [rax], writes: [rdx] })
-    code.emit('idiv', [view(divisor, 64)], { reads: [rax, rdx], writes: [rax, rdx] })
-    code.g('mov', result, fn === 'div' ? rax : rdx)
-    code.jump('jmp', done)
-    code.bind(negate)
-    if (fn === 'div') {
-      code.g('mov', result, a)
-      code.g('neg', result)
-    }
-    code.bind(done)
-    code.emit('mov', [to, view(result, 64)])
-  })
-}
-
-/** The remainder of truncating division, exact, by the x87's partial remainders. */
-function remainderOneByOne(call: Call): void {
-  const { e, type } = call
-  const { code } = e
-  const ax = code.reg('gp', 0)
-  const size = type === 'f64' ? 64 : 32
-  oneByOne(call, (a, b, to) => {
-    const again = code.label()
-    code.emit(`fld${size}`, [b])
-    code.emit(`fld${size}`, [a])
-    code.bind(again)
-    code.emit('fprem', [])
-    code.emit('fnstsw', [view(ax, 16)])
-    code.emit('test', [view(ax, 32), imm(0x400)])
-    code.jump('jne', again)
-    // The divisor is below, and has to go as well.
-    code.emit('fxch', [])
-    code.emit(`fstp${size}`, [to])
-    code.emit(`fstp${size}`, [to])
-  })
 }

@@ -8,20 +8,18 @@ import { findSquares } from '../../../compiler/kernel/squares.js'
 import { operandsOf } from '../../../compiler/kernel/walk.js'
 import { emitCombine } from './combine.js'
 import { emitConvert } from './convert.js'
-import {
-  differsByLane,
-  divideGeneral,
-  divideLanes,
-  emitIndex,
-  setPointersAfter,
-} from './indices.js'
+import { emitWhen } from './guards.js'
+import { differsByLane, emitIndex } from './indices.js'
 import { emitSet } from './lanewise.js'
 import { emitGather, emitLoad, emitPrefetch } from './loads.js'
-import { emitFor, emitVector, emitWhen } from './loops.js'
+import { emitFor } from './loops.js'
 import { imm, mem, r32 } from './machine/code.js'
+import { setPointersAfter } from './pointers.js'
+import { emitDivide } from './quotients.js'
 import { storeSquare } from './squares.js'
 import { maskOf, type Of, type State } from './state.js'
 import { emitStore } from './stores.js'
+import { emitVector } from './vector-loops.js'
 
 type Rules = { readonly [Op in Stmt['op']]?: (e: State, s: Of<Op>, part: number) => void }
 
@@ -117,12 +115,6 @@ function isShared(e: State, s: Stmt): boolean {
   if (s.op === 'status')
     return operandsOf(s).every((r) => e.registers.isUniform(r)) && !e.lanes.mask
   return 'dst' in s && e.registers.isUniform(s.dst)
-}
-
-function emitDivide(e: State, s: Of<'divide' | 'modulo'>, part: number): void {
-  if (e.tables.values.has(s.variable.id)) return
-  if (differsByLane(e, s.value)) divideLanes(e, s, part)
-  else divideGeneral(e, s)
 }
 
 /**

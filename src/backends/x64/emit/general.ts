@@ -1,0 +1,50 @@
+// Arithmetic of 64-bit general registers with constants: what indices and addresses are made of.
+
+import { mem, r64, type VReg } from './machine/code.js'
+import type { State } from './state.js'
+
+/** Whether an instruction can hold a number: 32 bits, with a sign. */
+export const fits = (n: number): boolean => (n | 0) === n
+
+/** dst += constant. */
+export function addConstant(e: State, dst: VReg, constant: number): void {
+  if (constant === 0) return
+  if (fits(constant)) {
+    e.code.g('add', dst, constant)
+    return
+  }
+  const t = e.code.gp()
+  e.code.g('mov', t, constant)
+  e.code.g('add', dst, t)
+}
+
+/** dst += times · value. */
+export function addMultiple(e: State, dst: VReg, value: VReg, times: number): void {
+  const { code } = e
+  if (times === 1) {
+    code.g('add', dst, value)
+    return
+  }
+  if (times === 2 || times === 4 || times === 8) {
+    code.emit('lea', [r64(dst), mem(dst, 0, { index: value, scale: times })])
+    return
+  }
+  const t = code.gp()
+  multiply(e, t, value, times)
+  code.g('add', dst, t)
+}
+
+/** dst = times · value. */
+export function multiply(e: State, dst: VReg, value: VReg, times: number): void {
+  const { code } = e
+  const shift = Math.log2(times)
+  if (Number.isInteger(shift)) {
+    code.g('mov', dst, value)
+    if (shift > 0) code.g('shl', dst, shift)
+  } else if (fits(times)) {
+    code.g('imul', dst, value, times)
+  } else {
+    code.g('mov', dst, times)
+    code.g('imul2', dst, value)
+  }
+}
