@@ -1,6 +1,7 @@
 // What optimizers have in common: groups of parameters, state for each, and a step that is one plan.
 
-import { DTYPES, type DType } from '../base/dtype.js'
+import { Storage } from '../backends/storage.js'
+import { allocate, type DType } from '../base/dtype.js'
 import { ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type StaticShape, shapeEqual, sizeOf } from '../base/shape.js'
 import { add, fullLike } from '../ir/build.js'
@@ -8,9 +9,10 @@ import type { Node } from '../ir/node.js'
 import { flushPending } from '../runtime/flush.js'
 import { modes, withGrad } from '../runtime/modes.js'
 import { recorded } from '../runtime/record.js'
-import { HostScalar, slotNode } from '../runtime/value.js'
+import { HostScalar, slotNode, storedNode } from '../runtime/value.js'
 import { enableGrad } from '../tensor/autograd.js'
 import { seedOf } from '../tensor/backward.js'
+import { wrap } from '../tensor/core.js'
 import { tensor } from '../tensor/create.js'
 import { differentiate } from '../tensor/differentiate.js'
 import type { Tensor } from '../tensor/tensor.js'
@@ -294,8 +296,10 @@ function outsideTraces<T>(make: () => T): T {
 /** A new variable of zeros, made without running anything. */
 export function zeroState(shape: StaticShape, dtype: DType, name: string): Variable {
   return outsideTraces(() => {
-    const zeros = new DTYPES[dtype].array(sizeOf(shape))
-    return new Variable(tensor(zeros, { shape: [...shape], dtype }), { requiresGrad: false, name })
+    // Fresh arrays are zero, and the system gives them memory only once they are written.
+    const zeros = Storage.of(dtype, allocate(dtype, sizeOf(shape)))
+    const start = wrap(storedNode(zeros, shape))
+    return new Variable(start, { requiresGrad: false, name, owned: true })
   })
 }
 

@@ -19,6 +19,8 @@ export interface VariableOptions {
   readonly requiresGrad?: boolean
   readonly dtype?: DType
   readonly name?: string
+  /** @internal The storage of `initial` is nobody else's: the variable takes it, and copies nothing. */
+  readonly owned?: boolean
 }
 
 let count = 0
@@ -61,7 +63,10 @@ export class Variable extends Tensor {
       if (gradients && !isFloat(start.dtype)) {
         throw new DTypeError('Variable', 'a float dtype for a variable with gradients', start.dtype)
       }
-      const storage = Storage.of(start.dtype, start.dataSync())
+      // Literals were copied when they were read.
+      const owned = options.owned === true || !(initial instanceof Tensor)
+      const values = owned ? start.values() : start.dataSync()
+      const storage = Storage.of(start.dtype, values)
       const cell = new Cell(shape, start.dtype, storage, options.name ?? `Variable_${count++}`)
       super(cellNode(cell, gradients))
       this.cell = cell
