@@ -1,5 +1,5 @@
 // A plan in memory: a table of its buffers' addresses, and for each segment a job with the commands that
-// machine code walks (see threads/machine.ts). All of it lies in one block, which never moves.
+// machine code walks (see threads/walk.ts). All of it lies in one block, which never moves.
 
 import type { Plan } from '../../compiler/kernel/ir.js'
 import {

@@ -4,7 +4,7 @@
 /**
  * The page through which the threads of a process work together; all zero at first.
  *
- * `state` = job · 2^32 + phase · 2^16 + members · 2^8 + finished, see machine.ts. Its upper half is the
+ * `state` = job · 2^32 + phase · 2^16 + members · 2^8 + finished, see team-code.ts. Its upper half is the
  * number of the job, for which idle threads wait.
  */
 export const TEAM = {

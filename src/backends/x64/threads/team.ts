@@ -6,9 +6,9 @@ import { detectCpu } from '../cpu.js'
 import { Code, callable } from '../native/code.js'
 import { libc } from '../native/libc.js'
 import { MASK_BYTES, TEAM } from './layout.js'
-import { assembleTeam } from './machine.js'
 import { mapTeamPage, type TeamPage } from './page.js'
 import { MOST_THREADS } from './processors.js'
+import { assembleTeam } from './team-code.js'
 
 export interface Team {
   /** Runs the job described at an address (see `JOB`). */
