@@ -17,6 +17,7 @@ import {
   overChunks,
   planAxes,
 } from './nest.js'
+import { rowsInParts, writeParts } from './parts.js'
 
 /** Elements of a chunk, for cheap work and for work with many operations an element. */
 const CHUNK = 16384
@@ -107,8 +108,11 @@ export function lowerMap(g: GroupLowering): KernelCall[] {
       e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), values[i] as Reg)
     })
   }
+  const alongRows = at === axes.length - 1 && rows === null && vector?.outer === null
+  const parts = alongRows ? rowsInParts(g, axes[at]?.size) : null
   const row = (): void => {
-    if (vector === null) store()
+    if (parts !== null) writeParts(e, g, parts, (placeOf(parts) as readonly Affine[]).slice(0, -1))
+    else if (vector === null) store()
     else e.vector(vector.inner, vector.count, g.target.mapLanes, store)
   }
   const columns = vector === null ? 1 : Math.min((axes[at] as Axis).size, piece)
