@@ -104,6 +104,9 @@ export function shapeOf(p: Product, side: 'left' | 'right'): FactorShape {
 /** Cycles that a tile waits for a cache line that no other step of K is in, and none of its neighbours. */
 const SCATTERED_COST = 16
 
+/** Rows that lie in so few cache lines that a tile or two may take them all. */
+const FEW_ROWS = 64
+
 /** Cycles an element takes that is packed against the grain of memory. */
 const TURN_COST = 0.75
 
@@ -115,10 +118,7 @@ export interface Orientation {
 
 /** Chooses which factor is spread over lanes as splats (rows) and which is loaded as vectors. */
 export function chooseOrientation(p: Product, given: Target, type: RegType): Orientation {
-  // Spreading by themselves pays with tall tiles. But the rows of a product's tile have to stay in the
-  // first-level cache while panels pass by, and those of tall tiles do not.
-  const target = { ...given, spreads: false }
-  const native = nativeLanes(target, type)
+  const native = nativeLanes(given, type)
   const write = probeWrite(p)
   const b = p.batch.length
   const depth = product(p.contract)
@@ -126,9 +126,15 @@ export function chooseOrientation(p: Product, given: Target, type: RegType): Ori
     const [rowSide, laneSide] = swap ? (['right', 'left'] as const) : (['left', 'right'] as const)
     const rows = product(p[rowSide].free)
     const columns = product(p[laneSide].free)
-    const tile = chooseTile(rows, columns, target, type)
     const lanes = shapeOf(p, laneSide)
     const splat = shapeOf(p, rowSide)
+    // Spreading by themselves pays with tall tiles. But the rows of a product's tile have to stay in the
+    // first-level cache while panels pass by, and those of tall tiles do not. Of few rows that are
+    // neighbours in memory no tile's do, as each step of K has lines of its own; a tall tile uses all of
+    // those at once.
+    const few = rows <= FEW_ROWS && splat.contiguous === 'free'
+    const target = { ...given, spreads: given.spreads === true && few }
+    const tile = chooseTile(rows, columns, target, type)
     let cost = depth * tiledCost(rows, columns, tile, native, target)
     // Copying for lanes: whole registers, or element by element where K is what is contiguous.
     const copied = depth * columns
