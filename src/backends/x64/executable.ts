@@ -80,9 +80,7 @@ export class X64Executable implements Executable {
     this.list = new RunList(
       plan,
       segments,
-      {
-        kernel: (c) => (c.op === 'copy' ? copy : code.addressOf(c.kernel)),
-      },
+      (c) => (c.op === 'copy' ? copy : code.addressOf(c.kernel)),
       { inputs: ports.inputs.map(small), stamps: recording },
     )
     this.recorder = recording ? new Recorder(segments, this.list) : null

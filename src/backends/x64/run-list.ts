@@ -1,27 +1,12 @@
-// A plan in memory: a table of its buffers' addresses, and for each segment a job with the commands that
-// machine code walks (see threads/walk.ts). All of it lies in one block, which never moves.
+// A plan in memory: a table of its buffers' addresses, and for each segment a job (see job.ts). All of it lies
+// in one block, which never moves.
 
 import type { Plan } from '../../compiler/kernel/ir.js'
-import {
-  CLOSED,
-  type CopyCommand,
-  commandsOf,
-  gridOf,
-  type KernelCommand,
-  type Segment,
-  type Task,
-} from '../segments.js'
+import type { CopyCommand, KernelCommand, Segment } from '../segments.js'
+import { getPointer, JobWriter, type Surroundings, setPointer, setWord, sizesOf } from './job.js'
 import { LINE, zeroed } from './native/arrays.js'
 import { roundUp } from './native/pages.js'
-import { COMMAND, COUNTER_BYTES, frameBytes, JOB, KIND } from './threads/layout.js'
-
-/** Where functions are. */
-export interface Functions {
-  /** Of the command's kernel. */
-  kernel(command: KernelCommand | CopyCommand): number
-}
-
-const HIGH = 2 ** 32
+import { JOB } from './threads/layout.js'
 
 /** Hands out places in a block before there is one. */
 class Layout {
@@ -56,23 +41,31 @@ export class RunList {
   /** Everything before this changes from run to run, or says where memory is. */
   private readonly changing: number
 
-  constructor(plan: Plan, segments: readonly Segment[], functions: Functions, wishes: Wishes) {
+  /** @param functionOf where the function of a command's kernel is */
+  constructor(
+    plan: Plan,
+    segments: readonly Segment[],
+    functionOf: (command: KernelCommand | CopyCommand) => number,
+    wishes: Wishes,
+  ) {
     const layout = new Layout()
-    const tasks = segments.map((s) => s.phases.flat())
-    const copies = tasks.flat().filter((t) => t.command.op === 'copy').length
-    const table = layout.place(8 * (plan.buffers.length + copies))
+    const { length } = plan.buffers
+    const copies = plan.commands.filter((c) => c.op === 'copy').length
+    const table = layout.place(8 * (length + copies))
     this.fault = layout.place(4)
     this.jobAt = segments.map(() => layout.place(JOB.bytes))
     this.inputs = wishes.inputs.map((bytes) => (bytes > 0 ? layout.place(bytes) : -1))
     this.changing = layout.bytes
-    const phases = segments.map((s) => layout.place(8 * s.phases.length))
-    const commands = segments.map((s, i) =>
-      layout.place(
-        COMMAND.bytes * (sum(tasks[i]!, length) + s.phases.length + stampsOf(s, wishes)),
-      ),
-    )
-    const args = tasks.map((list) => layout.place(4 * sum(list, allArgs)))
-    const counters = tasks.map((list) => layout.place(COUNTER_BYTES * sum(list, isShared)))
+    const parts = segments.map((s, i) => {
+      const { phases, commands, args, counters } = sizesOf(s, wishes.stamps)
+      return {
+        job: this.jobAt[i]!,
+        phases: layout.place(phases),
+        commands: layout.place(commands),
+        args: layout.place(args),
+        counters: layout.place(counters),
+      }
+    })
     const constants = plan.buffers.map((b) => (b.kind === 'constant' ? layout.place(b.bytes) : -1))
 
     const { array, address } = zeroed(layout.bytes)
@@ -85,93 +78,52 @@ export class RunList {
       array.set(b.data, constants[i]!)
       this.bind(i, address + constants[i]!)
     })
-    let entry = plan.buffers.length
-    segments.forEach((segment, s) => {
-      const job = this.jobAt[s]!
-      this.pointer(job + JOB.phases, address + phases[s]!)
-      this.pointer(job + JOB.table, address + table)
-      this.pointer(job + JOB.fault, address + this.fault)
-      this.pointer(job + JOB.counters, address + counters[s]!)
-      this.word(job + JOB.counts, sum(tasks[s]!, isShared))
-      const most = Math.max(0, ...tasks[s]!.flatMap(commandsOf).map(argCount))
-      this.word(job + JOB.frame, frameBytes(most))
-      let command = commands[s]!
-      let arg = args[s]!
-      let counter = counters[s]!
-      const noteTime = (): void => {
-        if (!wishes.stamps) return
-        this.word(command + COMMAND.kind, KIND.stamp)
-        this.word(command + COMMAND.phase, this.stamps++)
-        command += COMMAND.bytes
-      }
-      segment.phases.forEach((phase, p) => {
-        this.pointer(phases[s]! + 8 * p, address + command)
-        noteTime()
-        for (const task of phase) {
-          const { pieces, links } = task
-          for (const [i, c] of commandsOf(task).entries()) {
-            const kind = i > 0 ? KIND.link : task.shared ? KIND.shared : KIND.alone
-            this.pointer(command + COMMAND.kernel, functions.kernel(c))
-            this.pointer(command + COMMAND.args, address + arg)
-            this.word(command + COMMAND.argCount, argCount(c))
-            this.word(command + COMMAND.pieces, pieces)
-            this.word(command + COMMAND.each, gridOf(c) / Math.max(1, pieces))
-            this.word(command + COMMAND.continues, i < links.length ? 1 : 0)
-            this.word(command + COMMAND.kind, kind)
-            this.word(command + COMMAND.draw, Math.min(task.draw, pieces))
-            if (c.op === 'copy') this.bind(entry, c.bytes)
-            const list = c.op === 'copy' ? [c.to, c.from, entry++] : c.args
-            for (const buffer of list) {
-              this.word(arg, buffer)
-              arg += 4
-            }
-            if (i === 0 && task.shared) {
-              this.pointer(command + COMMAND.counter, address + counter)
-              counter += COUNTER_BYTES
-            }
-            command += COMMAND.bytes
-          }
-          noteTime()
-        }
-        const last = p === segment.phases.length - 1
-        this.word(command + COMMAND.kind, last ? KIND.end : KIND.barrier)
-        this.word(command + COMMAND.phase, p)
-        this.word(command + COMMAND.next, last ? CLOSED : p + 1)
-        command += COMMAND.bytes
-      })
-    })
+    // Numbers of bytes to copy stand in the table behind the buffers.
+    let entries = length
+    const around: Surroundings = {
+      words: this.words,
+      address,
+      table,
+      fault: this.fault,
+      functionOf,
+      entryOf: (value) => {
+        this.bind(entries, value)
+        return entries++
+      },
+      nextStamp: wishes.stamps ? () => this.stamps++ : null,
+    }
+    for (const [i, s] of segments.entries()) new JobWriter(around, parts[i]!).write(s)
   }
 
   /** Sets the address of a plan's buffer. */
   bind(buffer: number, address: number): void {
-    this.words[2 * buffer] = address
-    this.words[2 * buffer + 1] = address / HIGH
+    setPointer(this.words, 8 * buffer, address)
   }
 
   /** The address of a plan's buffer. */
   addressOf(buffer: number): number {
-    return this.words[2 * buffer]! + this.words[2 * buffer + 1]! * HIGH
+    return getPointer(this.words, 8 * buffer)
   }
 
   /** Says on how many threads a segment runs, and whether those that sleep are woken for it. */
   share(segment: number, threads: number, wake: boolean): void {
-    this.word(this.jobAt[segment]! + JOB.threads, threads)
-    this.word(this.jobAt[segment]! + JOB.wake, wake ? 1 : 0)
+    setWord(this.words, this.jobAt[segment]! + JOB.threads, threads)
+    setWord(this.words, this.jobAt[segment]! + JOB.wake, wake ? 1 : 0)
   }
 
   /** Says where threads' scratch memory is. */
   scratch(address: number, stride: number): void {
     for (const at of this.jobAt) {
-      this.pointer(at + JOB.scratch, address)
-      this.pointer(at + JOB.stride, stride)
+      setPointer(this.words, at + JOB.scratch, address)
+      setPointer(this.words, at + JOB.stride, stride)
     }
   }
 
   /** Says where threads note times. */
   stampsAt(address: number, stride: number): void {
     for (const at of this.jobAt) {
-      this.pointer(at + JOB.stamps, address)
-      this.pointer(at + JOB.stampStride, stride)
+      setPointer(this.words, at + JOB.stamps, address)
+      setPointer(this.words, at + JOB.stampStride, stride)
     }
   }
 
@@ -180,7 +132,7 @@ export class RunList {
   }
 
   clearFault(): void {
-    this.words[this.fault >> 2] = 0
+    setWord(this.words, this.fault, 0)
   }
 
   /** What a run changes, to be put back after another run in its midst. */
@@ -191,28 +143,4 @@ export class RunList {
   restore(saved: Uint8Array): void {
     this.bytes.set(saved)
   }
-
-  private word(at: number, value: number): void {
-    this.words[at >> 2] = value
-  }
-
-  private pointer(at: number, value: number): void {
-    this.words[at >> 2] = value
-    this.words[(at >> 2) + 1] = value / HIGH
-  }
 }
-
-const stampsOf = ({ phases }: Segment, { stamps }: Wishes): number =>
-  stamps ? phases.reduce((total, phase) => total + phase.length + 1, 0) : 0
-
-const sum = (tasks: readonly Task[], of: (task: Task) => number): number =>
-  tasks.reduce((total, task) => total + of(task), 0)
-
-const isShared = (task: Task): number => (task.shared ? 1 : 0)
-
-const length = (task: Task): number => 1 + task.links.length
-
-const argCount = (c: KernelCommand | CopyCommand): number => (c.op === 'copy' ? 3 : c.args.length)
-
-const allArgs = (task: Task): number =>
-  commandsOf(task).reduce((total, c) => total + argCount(c), 0)

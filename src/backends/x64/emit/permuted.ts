@@ -2,9 +2,9 @@
 
 import type { MemoryType } from '../../../compiler/kernel/ir.js'
 import { distanceOf, type PartAccess } from './access.js'
-import { type Mem, mem, type VectorBits, type VReg } from './machine/code.js'
+import { type Mem, mem, r64, type VectorBits, type VReg } from './machine/code.js'
 import { isWhole, type Of, type State } from './state.js'
-import { loadByTable } from './tables.js'
+import { inTable, summedTable, tableLanes } from './tables.js'
 
 type Load = PartAccess<Of<'load' | 'gather'>>
 
@@ -75,6 +75,49 @@ function loadBackwards(p: Load): boolean {
     const table = Array.from({ length: lanes.size }, (_, l) => Math.max(0, count - 1 - l))
     isa.loadTable(order, table, bits)
     code.v('vpermps', bits, dst, order, forwards)
+  })
+  return true
+}
+
+const least = (xs: Int32Array): number => xs.reduce((a, b) => Math.min(a, b))
+const most = (xs: Int32Array): number => xs.reduce((a, b) => Math.max(a, b))
+
+/**
+ * Where registers of neighbours start that hold what the lanes want, and which of the neighbours each lane
+ * wants; null if they are too far apart. Nothing is read outside of what the loop reads.
+ */
+function windows(wanted: Int32Array, count: number, size: number) {
+  const end = most(wanted.subarray(0, count)) + 1
+  if (end - least(wanted.subarray(0, count)) < size) return null
+  const starts = new Int32Array(wanted.length)
+  const order = new Int32Array(wanted.length)
+  for (let v = 0; v < count; v += size) {
+    const lanes = wanted.subarray(v, Math.min(v + size, count))
+    const start = Math.min(least(lanes), end - size)
+    if (most(lanes) - start >= size) return null
+    starts.fill(start, v, v + size)
+    for (const [l, x] of lanes.entries()) order[v + l] = x - start
+  }
+  return { starts, order }
+}
+
+/**
+ * Lanes that differ by nothing but what tables know: a load of neighbours, if a register is wide enough for all
+ * that its lanes want.
+ */
+function loadByTable(p: Load): boolean {
+  const { e, s, access, base, part, bits } = p
+  const { code, lanes, registers, tables } = e
+  // A guard's lanes may not be read at all, those of a tail may: as others read what they would.
+  if (access.laneBytes !== 0 || (lanes.mask && lanes.mask.prefix === null)) return false
+  const wanted = summedTable(e, access.varying, 4)
+  const found = wanted && windows(wanted, tables.count, lanes.size)
+  if (!found) return false
+  registers.assign(s.dst, part, 0, lanes, (dst) => {
+    const [at, neighbours] = [code.gp(), code.vector()]
+    code.emit('movsxd', [r64(at), inTable(e, found.starts, part)])
+    code.v('vmovups', bits, neighbours, mem(base, access.bytes, { index: at, scale: 4 }))
+    code.v('vpermps', bits, dst, tableLanes(e, found.order, part), neighbours)
   })
   return true
 }

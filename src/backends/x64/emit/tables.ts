@@ -1,12 +1,10 @@
 // Quotients and remainders of a vector loop's variable, of which a pool's gradient is full. Where the loop's
 // count is known they are known too, for every lane of every round, and are read from tables behind the
-// code. Loads whose lanes differ by nothing else become a load of neighbours and a permutation, if a
-// register is wide enough for all that its lanes want.
+// code.
 
 import type { Term } from '../../../compiler/kernel/addresses.js'
 import type { Affine } from '../../../compiler/kernel/ir.js'
 import { walk } from '../../../compiler/kernel/walk.js'
-import type { PartAccess } from './access.js'
 import { type Mem, mem, r64, type VReg } from './machine/code.js'
 import type { Of, State } from './state.js'
 
@@ -43,7 +41,7 @@ export function tablesOf(s: Of<'vector'>, count: number, step: number): Tables {
 }
 
 /** Where a table has the value for the first lane of a part. */
-function inTable(e: State, table: Int32Array, part: number): Mem {
+export function inTable(e: State, table: Int32Array, part: number): Mem {
   const { code, lanes } = e
   const place = code.constant(new Uint8Array(table.buffer))
   const home = e.variables.get(lanes.variable)
@@ -67,44 +65,4 @@ export function summedTable(e: State, terms: readonly Term[], unit: number): Int
   if (terms.length === 0 || !terms.every((t) => values.has(t.variable.id))) return null
   const tables = terms.map((t) => ({ table: values.get(t.variable.id)!, times: t.bytes / unit }))
   return tables[0]!.table.map((_, v) => tables.reduce((x, t) => x + t.times * t.table[v]!, 0))
-}
-
-const least = (xs: Int32Array): number => xs.reduce((a, b) => Math.min(a, b))
-const most = (xs: Int32Array): number => xs.reduce((a, b) => Math.max(a, b))
-
-/**
- * Where registers of neighbours start that hold what the lanes want, and which of the neighbours each lane
- * wants; null if they are too far apart. Nothing is read outside of what the loop reads.
- */
-function windows(wanted: Int32Array, count: number, size: number) {
-  const end = most(wanted.subarray(0, count)) + 1
-  if (end - least(wanted.subarray(0, count)) < size) return null
-  const starts = new Int32Array(wanted.length)
-  const order = new Int32Array(wanted.length)
-  for (let v = 0; v < count; v += size) {
-    const lanes = wanted.subarray(v, Math.min(v + size, count))
-    const start = Math.min(least(lanes), end - size)
-    if (most(lanes) - start >= size) return null
-    starts.fill(start, v, v + size)
-    for (const [l, x] of lanes.entries()) order[v + l] = x - start
-  }
-  return { starts, order }
-}
-
-/** Loads lanes of 32 bits by a permutation of neighbours; false where that cannot be. */
-export function loadByTable(p: PartAccess<Of<'load' | 'gather'>>): boolean {
-  const { e, s, access, base, part, bits } = p
-  const { code, lanes, registers, tables } = e
-  // A guard's lanes may not be read at all, those of a tail may: as others read what they would.
-  if (access.laneBytes !== 0 || (lanes.mask && lanes.mask.prefix === null)) return false
-  const wanted = summedTable(e, access.varying, 4)
-  const found = wanted && windows(wanted, tables.count, lanes.size)
-  if (!found) return false
-  registers.assign(s.dst, part, 0, lanes, (dst) => {
-    const [at, neighbours] = [code.gp(), code.vector()]
-    code.emit('movsxd', [r64(at), inTable(e, found.starts, part)])
-    code.v('vmovups', bits, neighbours, mem(base, access.bytes, { index: at, scale: 4 }))
-    code.v('vpermps', bits, dst, tableLanes(e, found.order, part), neighbours)
-  })
-  return true
 }

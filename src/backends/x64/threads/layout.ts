@@ -63,19 +63,20 @@ export const COMMAND = {
   /** Address of the numbers of its buffers in the table, and how many there are. */
   args: 8,
   argCount: 16,
-  /** Pieces that threads share, and chunks of the kernel in each. */
+  /** Pieces that threads share. */
   pieces: 20,
-  each: 52,
-  /** Whether the next command goes on with the pieces of this one. */
-  continues: 48,
   kind: 24,
   /** Most pieces to draw at a time. */
   draw: 28,
-  /** Address of the counter from which chunks are drawn. */
+  /** Address of the counter from which pieces are drawn. */
   counter: 32,
   /** For ends of phases: its number, and the next one's. For stamps: its number. */
   phase: 40,
   next: 44,
+  /** Whether the next command goes on with the pieces of this one. */
+  continues: 48,
+  /** Chunks of the kernel in a piece. */
+  each: 52,
   bytes: 64,
 } as const
 
