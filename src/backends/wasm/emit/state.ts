@@ -33,6 +33,13 @@ export interface Mask {
   readonly prefix: readonly number[] | null
 }
 
+/** A local for one part, by part. */
+export const atPart = (part: number, local: number): number[] => {
+  const locals: number[] = []
+  locals[part] = local
+  return locals
+}
+
 /** Whether all lanes of a part take part, as far as is known now. */
 export const isWhole = (mask: Mask | null, part: number): boolean =>
   mask === null || mask.prefix?.[part] === PART

@@ -4,6 +4,7 @@ import type { Stmt } from '../../../compiler/kernel/ir.js'
 import { findSquares } from '../../../compiler/kernel/squares.js'
 import { operandsOf } from '../../../compiler/kernel/walk.js'
 import { FAULT_WORD } from '../memory/layout.js'
+import { emitWhen } from './guards.js'
 import {
   differsByLane,
   divideLanes,
@@ -22,11 +23,12 @@ import {
   loadScalar,
   loadUniform,
 } from './loads.js'
-import { emitFor, emitVector, emitWhen } from './loops.js'
+import { emitFor } from './loops.js'
 import { constantScalar, convertScalar, setScalar } from './scalar.js'
 import { storeSquare } from './squares.js'
 import { halvesOf, isWhole, type Lanes, type Of, type State } from './state.js'
 import { storeLanes, storeScalar } from './stores.js'
+import { emitVector } from './vector-loops.js'
 
 type Rules = { readonly [Op in Stmt['op']]?: (e: State, s: Of<Op>, part: number) => void }
 
