@@ -22,8 +22,10 @@ import { Parts, Sums } from './sums.js'
 import { forTiles, repeat, type Span, spanStart } from './tiles.js'
 import {
   cutWindows,
+  forUnits,
   openChunk,
   type Place,
+  stageOfUnit,
   stagesInChunk,
   type UnitAt,
   type WindowCutting,
@@ -144,7 +146,7 @@ class FeatureEmitter {
     const type = MEMORY_TYPE[c.dtype]
     this.type = REGISTER_TYPE[c.dtype]
     this.native = nativeLanes(ctx.target, this.type)
-    this.stage = staging ? k.scratch('padded', type, unit.images * c.staging!.elements) : null
+    this.stage = staging ? stageOfUnit(k, c, unit) : null
     const positions = unit.images * unit.lines * unit.columns
     this.sums = new Sums(k, c.dtype, positions, at.features.chunk, ctx.target.mapLanes)
     // An odd number of cache lines, so that features spread over all sets of the cache.
@@ -160,18 +162,8 @@ class FeatureEmitter {
   }
 
   emit(): void {
-    const { k, at } = this
-    forTiles(k, 'image', at.images, (_i, image, images) => {
-      if (this.stage !== null) {
-        const lanes = this.ctx.target.mapLanes
-        this.c.staging!.enter(k, this.stage, lanes, at.group, { image, images })
-      }
-      forTiles(k, 'line', at.lines, (_l, line, lines) => {
-        forTiles(k, 'column', at.columns, (_c, column, columns) => {
-          this.unit({ image, line, column, images, lines, columns })
-        })
-      })
-    })
+    const { k, c, at, stage, ctx } = this
+    forUnits(k, c, at, { stage, lanes: ctx.target.mapLanes }, (u) => this.unit(u))
   }
 
   private unit(u: UnitAt): void {

@@ -2,13 +2,13 @@
 // caches and never by how many threads there are.
 
 import { ofVar } from '../kernel/affine.js'
-import type { Affine, Target } from '../kernel/ir.js'
-import { KernelAssembly } from '../lower/assembly.js'
+import type { Affine, BufferDecl, Target } from '../kernel/ir.js'
+import { KernelAssembly, MEMORY_TYPE } from '../lower/assembly.js'
 import { unflatten } from './axes.js'
 import { blockLength } from './blocks.js'
 import type { Patches, Staging } from './patches.js'
 import { product } from './spec.js'
-import type { Span } from './tiles.js'
+import { forTiles, type Span } from './tiles.js'
 import { columnsOf, linesOf, type Unit } from './windows.js'
 
 export type Extent = Omit<Span, 'at'>
@@ -107,4 +107,26 @@ export function openChunk(c: Patches, cut: WindowCutting): { k: KernelAssembly; 
     columns: { ...cut.columns, at: w! },
   }
   return { k, place }
+}
+
+/** Memory in a chunk for what the images of a unit see of the input, its zeros written out. */
+export const stageOfUnit = (k: KernelAssembly, c: Patches, { images }: Unit): BufferDecl =>
+  k.scratch('padded', MEMORY_TYPE[c.dtype], images * c.staging!.elements)
+
+/** Goes over the units of a chunk. With a stage, images are copied there before their units are computed. */
+export function forUnits(
+  k: KernelAssembly,
+  c: Patches,
+  at: Place,
+  { stage, lanes }: { readonly stage: BufferDecl | null; readonly lanes: number },
+  body: (u: UnitAt) => void,
+): void {
+  forTiles(k, 'image', at.images, (_i, image, images) => {
+    if (stage !== null) c.staging!.enter(k, stage, lanes, at.group, { image, images })
+    forTiles(k, 'line', at.lines, (_l, line, lines) => {
+      forTiles(k, 'column', at.columns, (_c, column, columns) => {
+        body({ image, line, column, images, lines, columns })
+      })
+    })
+  })
 }

@@ -19,7 +19,15 @@ import { asProduct, asProductPerImage, type Patches } from './patches.js'
 import { type PatchesAhead, patchesAhead, sharesPatches, strideOf } from './patchesahead.js'
 import { Parts, Sums } from './sums.js'
 import { forTiles, spanStart } from './tiles.js'
-import { cutWindows, openChunk, type Place, stagesInChunk, type UnitAt } from './windowcut.js'
+import {
+  cutWindows,
+  forUnits,
+  openChunk,
+  type Place,
+  stageOfUnit,
+  stagesInChunk,
+  type UnitAt,
+} from './windowcut.js'
 import { columnsOf, type WindowTiling } from './windows.js'
 
 /** Kernels for a convolution cut as `tiling` says. */
@@ -73,9 +81,7 @@ class WindowEmitter {
     private readonly ahead: PatchesAhead | null,
   ) {
     const { unit } = tiling
-    this.stage = staging
-      ? k.scratch('padded', MEMORY_TYPE[c.dtype], unit.images * c.staging!.elements)
-      : null
+    this.stage = staging ? stageOfUnit(k, c, unit) : null
     this.tile = tiling.tile
     this.type = REGISTER_TYPE[c.dtype]
     this.native = nativeLanes(ctx.target, this.type)
@@ -99,18 +105,8 @@ class WindowEmitter {
   }
 
   emit(): void {
-    const { k, at } = this
-    forTiles(k, 'image', at.images, (_i, image, images) => {
-      if (this.stage !== null) {
-        const lanes = this.ctx.target.mapLanes
-        this.c.staging!.enter(k, this.stage, lanes, at.group, { image, images })
-      }
-      forTiles(k, 'line', at.lines, (_l, line, lines) => {
-        forTiles(k, 'column', at.columns, (_c, column, columns) => {
-          this.unit({ image, line, column, images, lines, columns })
-        })
-      })
-    })
+    const { k, c, at, stage, ctx } = this
+    forUnits(k, c, at, { stage, lanes: ctx.target.mapLanes }, (u) => this.unit(u))
   }
 
   private unit(u: UnitAt): void {
