@@ -1,6 +1,6 @@
 // What is a number already while code is written: indices, loop bounds, registers set by literals.
 
-import type { Affine, Bound, Kernel } from './ir.js'
+import type { Affine, Bound, Kernel, Of } from './ir.js'
 import { resultOf, walk } from './walk.js'
 
 /** Where an emitter has each index variable, by id. Constants are those with a value. */
@@ -22,6 +22,16 @@ export function knownBound(homes: Homes, b: Bound): number | null {
   if (!('min' in b)) return knownValue(homes, b)
   const [x, y] = [knownValue(homes, b.min[0]), knownValue(homes, b.min[1])]
   return x === null || y === null ? null : Math.min(x, y)
+}
+
+/** The quotient or remainder of a value whose variables all are constants, or null. */
+export function knownQuotient(
+  homes: Homes,
+  { op, value, by }: Of<'divide' | 'modulo'>,
+): number | null {
+  const known = knownValue(homes, value)
+  if (known === null || known < 0) return null
+  return op === 'divide' ? Math.floor(known / by) : known % by
 }
 
 /** The values of registers that are assigned once, by a literal. */

@@ -3,7 +3,7 @@
 import type { Pointer, Term } from '../../../compiler/kernel/addresses.js'
 import { coefficientOf } from '../../../compiler/kernel/affine.js'
 import type { Affine, Bound, RegType } from '../../../compiler/kernel/ir.js'
-import { knownValue } from '../../../compiler/kernel/known.js'
+import { knownQuotient } from '../../../compiler/kernel/known.js'
 import { affinesOf } from '../../../compiler/kernel/walk.js'
 import { type Of, PART, type State, type VariableHome } from './state.js'
 
@@ -117,10 +117,9 @@ export function pushLaneDistances(
 /** `divide` and `modulo` outside vector loops, or of a value that is the same for all lanes. */
 export function divideScalar(e: State, s: Of<'divide' | 'modulo'>): void {
   const { f } = e
-  const known = knownValue(e.variables, s.value)
-  if (known !== null && known >= 0) {
-    const value = s.op === 'divide' ? Math.floor(known / s.by) : known % s.by
-    e.variables.set(s.variable.id, { kind: 'constant', value })
+  const known = knownQuotient(e.variables, s)
+  if (known !== null) {
+    e.variables.set(s.variable.id, { kind: 'constant', value: known })
     return
   }
   pushAffine(e, s.value)

@@ -2,7 +2,7 @@
 
 import { ShapeError } from '../../../base/errors.js'
 import type { Affine } from '../../../compiler/kernel/ir.js'
-import { knownValue } from '../../../compiler/kernel/known.js'
+import { knownQuotient } from '../../../compiler/kernel/known.js'
 import { multiply } from './general.js'
 import { affineValue, differsByLane, laneValues, scaled } from './indices.js'
 import { imm, r64, type VReg } from './machine/code.js'
@@ -46,10 +46,9 @@ export function quotient(e: State, value: VReg, by: number): VReg {
 /** Outside vector loops, or of a value that is the same for all lanes. */
 function divideGeneral(e: State, s: Of<'divide' | 'modulo'>): void {
   const { code } = e
-  const known = knownValue(e.variables, s.value)
-  if (known !== null && known >= 0) {
-    const value = s.op === 'divide' ? Math.floor(known / s.by) : known % s.by
-    e.variables.set(s.variable.id, { kind: 'constant', value })
+  const known = knownQuotient(e.variables, s)
+  if (known !== null) {
+    e.variables.set(s.variable.id, { kind: 'constant', value: known })
     return
   }
   checkReach(e, s.value)
