@@ -1,6 +1,7 @@
 // Functions of lanes: the instructions for each function and type, on (half of) a part.
 
 import type { Fn, Reg } from '../../../compiler/kernel/ir.js'
+import { setComparison, setCondition } from './conditions.js'
 import { divide32, divideOneByOne, remainderOneByOne } from './division.js'
 import { type Comparison, isFloat, isWide, type Numeric, SUFFIX } from './isa/isa.js'
 import type { VectorBits, VReg } from './machine/code.js'
@@ -44,44 +45,6 @@ export function emitSet(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: 
   else setNumber(e, dst, fn, args, part)
 }
 
-function setCondition(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: number): void {
-  const { registers, lanes } = e
-  registers.assign(dst, part, 0, lanes, (out) => {
-    const values = args.map((r) => registers.get(r, part, 0, lanes))
-    conditionFn(e, out, fn, values)
-  })
-}
-
-/** A condition on numbers, half by half. */
-function setComparison(
-  e: State,
-  dst: Reg,
-  cmp: Comparison,
-  args: readonly Reg[],
-  part: number,
-): void {
-  const { registers, isa, lanes } = e
-  const type = args[0]!.type as Numeric
-  const bits = isa.width(type, lanes.size)
-  const count = isa.halves(type, lanes.size)
-  registers.assign(dst, part, 0, lanes, (out) => {
-    // Where all lanes are alike, one half is as good as the other.
-    const alike = registers.isUniform(dst) && args.every((r) => registers.isUniform(r))
-    const halves: VReg[] = []
-    for (let half = 0; half < count; half++) {
-      if (alike && half > 0) {
-        halves.push(halves[0]!)
-        continue
-      }
-      const condition = count === 1 && !narrows(e, type) ? out : isa.fresh('bool')
-      const [a, b] = args.map((r) => registers.get(r, part, half, lanes))
-      isa.compare(condition, type, cmp, a!, b!, bits)
-      halves.push(condition)
-    }
-    if (halves[0] !== out) isa.conditionOf(out, halves, type, lanes.size)
-  })
-}
-
 function setNumber(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: number): void {
   const { registers, isa, lanes, code } = e
   const type = args.at(-1)!.type as Numeric
@@ -112,44 +75,11 @@ function setNumber(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: numbe
   }
 }
 
-/** Whether conditions on 64-bit lanes have to be narrowed to 32-bit ones. */
-const narrows = (e: State, type: Numeric): boolean =>
-  e.isa.condition === 'vector' && isWide(type) && e.lanes.size > 1
-
 function instruction(e: State, fn: Fn, type: Numeric): string | null {
   if (BITWISE.has(fn)) return isFloat(type) ? null : e.isa.bitwise[fn as 'and']
   const name = (isFloat(type) ? FLOAT : INTEGER)[fn]
   if (name !== undefined) return `${name}${SUFFIX[type]}`
   return type === 'i32' && fn === 'mul' ? 'vpmulld' : null
-}
-
-function conditionFn(e: State, dst: VReg, fn: Fn, args: readonly VReg[]): void {
-  const { isa, lanes } = e
-  const [a, b, c] = args
-  switch (fn) {
-    case 'and':
-    case 'or':
-    case 'xor':
-      isa.logic(dst, fn, a!, b!, lanes.size)
-      return
-    case 'ne':
-      isa.logic(dst, 'xor', a!, b!, lanes.size)
-      return
-    case 'not':
-      isa.not(dst, a!, lanes.size)
-      return
-    case 'eq': {
-      const differs = isa.fresh('bool')
-      isa.logic(differs, 'xor', a!, b!, lanes.size)
-      isa.not(dst, differs, lanes.size)
-      return
-    }
-    case 'select':
-      isa.select(dst, a!, b!, c!, 'bool', isa.width('bool', lanes.size))
-      return
-    default:
-      throw new Error(`${fn} is not defined for bool`)
-  }
 }
 
 /** Functions that are not one instruction on their arguments; false where they are after all. */
@@ -172,12 +102,6 @@ const SPECIAL: Partial<Record<Fn, (call: Call) => boolean>> = {
   mul: ({ e, type, bits, dst, args }) => {
     if (type !== 'i64') return false
     e.isa.multiplyLongs(dst, args[0]!, args[1]!, bits)
-    return true
-  },
-
-  sqrt: ({ e, type, bits, dst, args }) => {
-    if (!isFloat(type)) return false
-    e.code.v(`vsqrt${SUFFIX[type]}`, bits, dst, args[0]!)
     return true
   },
 
