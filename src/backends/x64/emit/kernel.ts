@@ -4,7 +4,7 @@
 
 import { planAddresses } from '../../../compiler/kernel/addresses.js'
 import { hoistInvariants } from '../../../compiler/kernel/hoist.js'
-import type { Kernel } from '../../../compiler/kernel/ir.js'
+import type { BufferDecl, Kernel } from '../../../compiler/kernel/ir.js'
 import { constantsOf } from '../../../compiler/kernel/known.js'
 import { Ranges } from '../../../compiler/kernel/ranges.js'
 import { expandScaling } from '../../../compiler/kernel/scaling.js'
@@ -13,7 +13,7 @@ import { unrollLoops } from '../../../compiler/kernel/unroll.js'
 import { varyingOf } from '../../../compiler/kernel/varying.js'
 import { Avx2 } from './isa/avx2.js'
 import { Avx512 } from './isa/avx512.js'
-import type { CpuLevel } from './isa/isa.js'
+import type { CpuLevel, Isa } from './isa/isa.js'
 import { Code, mem, r64, type VReg } from './machine/code.js'
 import { type Convention, SYSTEM_V } from './machine/convention.js'
 import { finishFunction, type MachineFunction } from './machine/function.js'
@@ -40,18 +40,12 @@ export function compileKernel(
   cpu: CpuLevel,
   convention: Convention = SYSTEM_V,
 ): MachineFunction {
-  const possible = cpu === 'avx2' ? expandScaling(source) : source
-  const kernel = hoistInvariants(unrollLoops(possible))
   const code = new Code()
   const isa = new ISAS[cpu](code)
+  const kernel = prepared(source, isa)
   const varying = varyingOf(kernel)
   const constants = constantsOf(kernel)
-  const [chunk, scratch, slots, fault] = convention.arguments.map((number) => {
-    const given = code.reg('gp', number)
-    const own = code.gp()
-    code.emit('mov', [r64(own), r64(given)], { reads: [given] })
-    return own
-  }) as [VReg, VReg, VReg, VReg]
+  const [chunk, scratch, slots, fault] = argumentsOf(code, convention)
   const state: State = {
     code,
     isa,
@@ -62,24 +56,45 @@ export function compileKernel(
     constants,
     variables: new Map([[kernel.chunk.id, { kind: 'general', reg: chunk }]]),
     pointers: new Map(),
-    bases: new Map(),
+    bases: basesOf(code, kernel, scratch, slots),
     moved: new Map(),
     fault,
     lanes: SCALAR,
     tables: NO_TABLES,
     emitBody: (body) => emitBody(state, body),
   }
+  for (const p of state.addresses.entry) setPointer(state, p, false)
+  emitBody(state, kernel.body)
+  return finishFunction(code, isa, convention)
+}
+
+/** The kernel after the passes that need not know of registers. */
+function prepared(kernel: Kernel, isa: Isa): Kernel {
+  return hoistInvariants(unrollLoops(isa.scales ? kernel : expandScaling(kernel)))
+}
+
+/** The function's arguments, moved out of the registers that the convention gives them. */
+function argumentsOf(code: Code, convention: Convention): [VReg, VReg, VReg, VReg] {
+  return convention.arguments.map((number) => {
+    const given = code.reg('gp', number)
+    const own = code.gp()
+    code.emit('mov', [r64(own), r64(given)], { reads: [given] })
+    return own
+  }) as [VReg, VReg, VReg, VReg]
+}
+
+/** Where buffers start: those of the plan as the caller says, others in the thread's scratch memory. */
+function basesOf(code: Code, kernel: Kernel, scratch: VReg, slots: VReg): Map<BufferDecl, VReg> {
+  const bases = new Map<BufferDecl, VReg>()
   for (const [buffer, offset] of scratchLayout(kernel).offsets) {
     const base = code.gp()
     code.emit('lea', [r64(base), mem(scratch, offset)])
-    state.bases.set(buffer, base)
+    bases.set(buffer, base)
   }
   for (const [i, buffer] of kernel.buffers.filter((b) => b.space === 'slot').entries()) {
     const base = code.gp()
     code.emit('mov', [r64(base), mem(slots, 8 * i)])
-    state.bases.set(buffer, base)
+    bases.set(buffer, base)
   }
-  for (const p of state.addresses.entry) setPointer(state, p, false)
-  emitBody(state, kernel.body)
-  return finishFunction(code, isa, convention)
+  return bases
 }

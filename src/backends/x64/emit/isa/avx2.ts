@@ -26,6 +26,7 @@ export class Avx2 extends Isa {
   readonly round = 'vround'
   readonly extract = 'vextractf128'
   readonly insert = 'vinsertf128'
+  readonly scales = false
   readonly masksBytes = false
   readonly scatter = null
 

@@ -26,6 +26,7 @@ export class Avx512 extends Isa {
   readonly round = 'vrndscale'
   readonly extract = 'vextractf32x4'
   readonly insert = 'vinsertf32x4'
+  readonly scales = true
   readonly masksBytes = true
 
   compare(

@@ -60,6 +60,8 @@ export abstract class Isa {
   /** Taking 128 bits out of a register, and putting them into one. */
   abstract readonly extract: 'vextractf128' | 'vextractf32x4'
   abstract readonly insert: 'vinsertf128' | 'vinsertf32x4'
+  /** Whether there is an instruction that multiplies by powers of two. */
+  abstract readonly scales: boolean
   /** Whether loads and stores of neighbouring bytes can leave lanes out. */
   abstract readonly masksBytes: boolean
 
