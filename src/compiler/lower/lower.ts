@@ -9,6 +9,7 @@ import { type Fusion, fuse, isBefore } from '../fuse/fuse.js'
 import type { Group } from '../fuse/group.js'
 import type { Fault, HostCall, Target } from '../kernel/ir.js'
 import { kindOf } from '../kinds.js'
+import { outlineOf, type Pattern, Recorder } from './alike.js'
 import type { BufferRef, KernelCall, LoweringContext } from './assembly.js'
 import type { Buffers } from './buffers.js'
 import { lowerContraction } from './contraction.js'
@@ -76,7 +77,8 @@ export function lowerGroups(
     }
     return code
   }
-  const context: LoweringContext = { target, temporary: (...args) => buffers.make(...args) }
+  /** What groups were lowered to, by their outlines. */
+  const patterns = new Map<string, Pattern>()
   const steps: Step[] = []
   for (const group of fusion.groups) {
     if (group.kind === 'host') {
@@ -88,32 +90,52 @@ export function lowerGroups(
       if (home === undefined) return n.op.name === 'param'
       return isBefore(home, group) && home.stored.has(n)
     }
-    const around: Surroundings = {
-      memoryOf: (n) => (inMemory(n) ? buffers.of(n) : null),
-      fault,
+    const outline = outlineOf(group, inMemory)
+    let calls = patterns.get(outline.text)?.on(outline, buffers)
+    if (calls === undefined) {
+      const asked = new Recorder(buffers, fault)
+      const lower = (body: Body, own: Buffers) => lowerBody(body, own, target, faults)
+      calls = lowerGroup(group, { fusion, target, inMemory, asked, lower })
+      const pattern = asked.patternOf(calls, outline)
+      if (pattern !== null) patterns.set(outline.text, pattern)
     }
-    let cost = 0
-    for (const m of group.members.keys()) cost += laneCost(m)
-    let bytes = 0
-    for (const n of [...group.reads, ...group.stored]) {
-      bytes += sizeOf(n.shape as number[]) * DTYPES[n.dtype].bytes
-    }
-    const calls = LOWERINGS[group.kind]({
-      group,
-      name: nameOf(group),
-      target,
-      around,
-      traced: { members: group.members, inMemory },
-      context,
-      refOf: (n) => buffers.of(n),
-      costPerElement: cost,
-      bytes,
-      operand: (i) => buffers.of(homeOf((group.anchor as Node).inputs[i] as Node, fusion)),
-      lowerBody: (body, own) => lowerBody(body, own, target, faults),
-    })
     for (const call of calls) steps.push({ op: 'kernel', call })
   }
   return steps
+}
+
+/** What a group is lowered in the midst of. */
+interface Midst {
+  readonly fusion: Fusion
+  readonly target: Target
+  inMemory(node: Node): boolean
+  readonly asked: Recorder
+  lower(body: Body, buffers: Buffers): LoweredBody
+}
+
+function lowerGroup(group: Group, { fusion, target, inMemory, asked, lower }: Midst): KernelCall[] {
+  let cost = 0
+  for (const m of group.members.keys()) cost += laneCost(m)
+  let bytes = 0
+  for (const n of [...group.reads, ...group.stored]) {
+    bytes += sizeOf(n.shape as number[]) * DTYPES[n.dtype].bytes
+  }
+  return LOWERINGS[group.kind as keyof typeof LOWERINGS]({
+    group,
+    name: nameOf(group),
+    target,
+    around: {
+      memoryOf: (n) => (inMemory(n) ? asked.bufferOf(n) : null),
+      fault: (node, kind) => asked.fault(node, kind),
+    },
+    traced: { members: group.members, inMemory },
+    context: { target, temporary: (...args) => asked.temporary(...args) },
+    refOf: (n) => asked.bufferOf(n),
+    costPerElement: cost,
+    bytes,
+    operand: (i) => asked.bufferOf(homeOf((group.anchor as Node).inputs[i] as Node, fusion)),
+    lowerBody: (body, own) => asked.body(() => lower(body, own)),
+  })
 }
 
 /** What people see of a kernel: its operations in order, each once, and its domain. */

@@ -29,7 +29,7 @@ function numberOf(body: Body): number {
 }
 
 /** What tells a node from others with the same inputs. */
-function signature(node: Node): string {
+export function describe(node: Node): string {
   let text = node.op.name
   for (const name in node.attrs) {
     text += `;${name}=${printValue(node.op.attrs[name], node.attrs[name] as AttrValue)}`
@@ -59,7 +59,7 @@ class Numbering {
   /** The first node that computes what this one does. */
   canonical(node: Node): Node {
     if (node.op.name === 'param' || node.op.stateful) return node
-    let key = signature(node)
+    let key = describe(node)
     for (const x of node.inputs) key += `|${this.numberOf(x)}`
     const known = this.byKey.get(key)
     if (known !== undefined) return known
