@@ -5,9 +5,8 @@
 // leaves in a core's cache the next finds there, and no thread waits for another in between. What all
 // pieces read (weights) has to stay in the cache beside it, or it would be fetched for every piece.
 
-import { BYTES, type Kernel, type Target } from './kernel/ir.js'
-import { type Interval, Ranges } from './kernel/ranges.js'
-import { signatureOf } from './kernel/signature.js'
+import { type Affine, BYTES, type Kernel, type Target } from './kernel/ir.js'
+import { definitionsOf, type Interval, Ranges } from './kernel/ranges.js'
 import { walk } from './kernel/walk.js'
 import type { KernelCall } from './lower/assembly.js'
 import type { Step } from './lower/lower.js'
@@ -48,31 +47,63 @@ const hull = (a: Interval, b: Interval): Interval => ({
 })
 const isInside = (a: Interval, b: Interval): boolean => a.low >= b.low && a.high <= b.high
 
+/** Accesses of one buffer whose places differ by numbers only: as a rule the copies of an unrolled one. */
+interface Access {
+  readonly writes: boolean
+  readonly terms: Affine['terms']
+  low: number
+  high: number
+}
+
+/** How a kernel accesses each of its slots. */
+function accessesOf(kernel: Kernel): Map<number, Access[]> {
+  const found = new Map<number, Access[]>()
+  for (const b of kernel.buffers) if (b.space === 'slot') found.set(b.id, [])
+  walk(kernel.body, (s) => {
+    if (s.op !== 'load' && s.op !== 'store' && s.op !== 'gather' && s.op !== 'scatter') return
+    const list = found.get(s.buffer.id)
+    if (list === undefined) return
+    const writes = s.op === 'store' || s.op === 'scatter'
+    const known = s.op === 'load' || s.op === 'store'
+    const terms = known ? s.at.terms : NO_TERMS
+    const [low, high] = known ? [s.at.constant, s.at.constant] : [0, s.buffer.length - 1]
+    const same = list.find((a) => a.terms === terms && a.writes === writes)
+    if (same === undefined) list.push({ writes, terms, low, high })
+    else {
+      same.low = Math.min(same.low, low)
+      same.high = Math.max(same.high, high)
+    }
+  })
+  return found
+}
+
+const NO_TERMS: Affine['terms'] = []
+
 /** What each piece of a kernel touches of its slots, in order of declaration. */
 function touchedBy(kernel: Kernel, pieces: number): Touched[] {
   const slots = kernel.buffers.filter((b) => b.space === 'slot')
-  const none = (): Interval[] => Array.from({ length: pieces }, () => NOTHING)
-  const seen = new Map(slots.map((b) => [b.id, { reads: none(), writes: none() }]))
+  const accesses = accessesOf(kernel)
+  const definitions = definitionsOf(kernel)
+  const touched = slots.map(({ access }) => ({
+    reads: access === 'write' ? null : ([] as Interval[]),
+    writes: access === 'read' ? null : ([] as Interval[]),
+  }))
   const each = kernel.grid / pieces
   for (let p = 0; p < pieces; p++) {
-    const ranges = new Ranges(kernel, { low: p * each, high: (p + 1) * each - 1 })
-    walk(kernel.body, (s) => {
-      if (s.op !== 'load' && s.op !== 'store' && s.op !== 'gather' && s.op !== 'scatter') return
-      const of = seen.get(s.buffer.id)
-      if (of === undefined) return
-      const known = s.op === 'load' || s.op === 'store'
-      const at = known ? ranges.affine(s.at) : { low: 0, high: s.buffer.length - 1 }
-      const list = s.op === 'load' || s.op === 'gather' ? of.reads : of.writes
-      list[p] = hull(list[p] as Interval, at)
-    })
-  }
-  return slots.map(({ id, access }) => {
-    const { reads, writes } = seen.get(id) as { reads: Interval[]; writes: Interval[] }
-    return {
-      reads: access === 'write' ? null : reads,
-      writes: access === 'read' ? null : writes,
+    const ranges = new Ranges(kernel, { low: p * each, high: (p + 1) * each - 1 }, definitions)
+    for (const [i, { id }] of slots.entries()) {
+      let [reads, writes] = [NOTHING, NOTHING]
+      for (const a of accesses.get(id) as Access[]) {
+        const from = ranges.affine({ constant: 0, terms: a.terms })
+        const at = { low: from.low + a.low, high: from.high + a.high }
+        if (a.writes) writes = hull(writes, at)
+        else reads = hull(reads, at)
+      }
+      touched[i]!.reads?.push(reads)
+      touched[i]!.writes?.push(writes)
     }
-  })
+  }
+  return touched
 }
 
 /** Whether no two pieces write in one place. */
@@ -136,13 +167,12 @@ class Growing {
 export function chain(steps: readonly Step[], target: Target): Link[] {
   const pieces = piecesOf(target)
   if (pieces === null || pieces < 2) return [...steps]
-  const known = new Map<string, readonly Touched[]>()
+  const known = new Map<Kernel, readonly Touched[]>()
   const touched = (kernel: Kernel): readonly Touched[] => {
-    const key = signatureOf(kernel)
-    let found = known.get(key)
+    let found = known.get(kernel)
     if (found === undefined) {
       found = touchedBy(kernel, pieces)
-      known.set(key, found)
+      known.set(kernel, found)
     }
     return found
   }

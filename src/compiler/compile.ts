@@ -10,7 +10,7 @@ import { sharing } from './kernel/same.js'
 import { scratchLayout } from './kernel/scratch.js'
 import type { BufferRef } from './lower/assembly.js'
 import { Buffers } from './lower/buffers.js'
-import { homeOf, lowerGroups } from './lower/lower.js'
+import { homeOf, lowerGroups, type Step } from './lower/lower.js'
 import { hasKernel } from './lower/single.js'
 import { bytesOf, planMemory } from './memory.js'
 import { settle } from './scan/settle.js'
@@ -25,7 +25,8 @@ export function compileProgram(program: Program, target: Target, options: FuseOp
   const fusion = fuse(outputs, target, options)
   const buffers = new Buffers()
   const faults: Fault[] = []
-  const order = schedule(chain(lowerGroups(fusion, buffers, target, faults), target))
+  const steps = withEqualKernels(lowerGroups(fusion, buffers, target, faults))
+  const order = schedule(chain(steps, target))
   return new PlanBuilder(program, buffers).build(
     order,
     outputs.map((o) => homeOf(o, fusion)),
@@ -33,11 +34,20 @@ export function compileProgram(program: Program, target: Target, options: FuseOp
   )
 }
 
+/** Steps whose kernels are the same object where they are the same function: who asks about one, asks once. */
+function withEqualKernels(steps: readonly Step[]): Step[] {
+  const share = sharing()
+  return steps.map((step) => {
+    if (step.op === 'host') return step
+    const { kernel, args } = step.call
+    return { op: 'kernel', call: { kernel: share(kernel), args } }
+  })
+}
+
 class PlanBuilder {
   private readonly planBuffers: PlanBuffer[] = []
   private readonly indexOf = new Map<number, number>()
   private readonly commands: Command[] = []
-  private readonly shared = sharing()
 
   constructor(
     private readonly program: Program,
@@ -100,7 +110,7 @@ class PlanBuilder {
         : [step.call]
       ).entries()) {
         if (step.op === 'chain' && i > 0) this.commands.push({ op: 'barrier', pieces: step.pieces })
-        this.commands.push({ op: 'kernel', kernel: this.shared(kernel), args: args.map(place) })
+        this.commands.push({ op: 'kernel', kernel, args: args.map(place) })
       }
       return
     }

@@ -2,7 +2,7 @@
 // most. It decides which tails and guards an emitter may leave out.
 
 import type { Affine, Bound, Kernel, Stmt } from './ir.js'
-import { bodiesOf, boundParts } from './walk.js'
+import { boundParts, variableOf, walk } from './walk.js'
 
 export interface Interval {
   readonly low: number
@@ -11,14 +11,30 @@ export interface Interval {
 
 const EVERYTHING: Interval = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
 
+/** The statements that say what index variables are, outer ones first. */
+export function definitionsOf(kernel: Kernel): readonly Stmt[] {
+  const found: Stmt[] = []
+  walk(kernel.body, (s) => {
+    if (variableOf(s) !== null) found.push(s)
+  })
+  return found
+}
+
 /** The intervals of all index variables of a kernel. */
 export class Ranges {
   private readonly of = new Map<number, Interval>()
 
-  /** @param chunks the chunks that are looked at; all of them, if nothing is said */
-  constructor(kernel: Kernel, chunks: Interval = { low: 0, high: Math.max(0, kernel.grid - 1) }) {
+  /**
+   * @param chunks the chunks that are looked at; all of them, if nothing is said
+   * @param definitions what `definitionsOf` found, for those who ask about a kernel several times
+   */
+  constructor(
+    kernel: Kernel,
+    chunks: Interval = { low: 0, high: Math.max(0, kernel.grid - 1) },
+    definitions = definitionsOf(kernel),
+  ) {
     this.of.set(kernel.chunk.id, chunks)
-    this.visit(kernel.body)
+    for (const s of definitions) this.define(s)
   }
 
   affine(a: Affine): Interval {
@@ -55,24 +71,21 @@ export class Ranges {
     return less === null ? null : cmp === 'lt' ? less : !less
   }
 
-  private visit(body: readonly Stmt[]): void {
-    for (const s of body) {
-      if (s.op === 'for') {
-        const from = this.affine(s.from).low
-        this.of.set(s.variable.id, { low: from, high: Math.max(from, this.bound(s.to).high - 1) })
-      } else if (s.op === 'vector') {
-        this.of.set(s.variable.id, { low: 0, high: Math.max(0, this.bound(s.count).high - 1) })
-      } else if (s.op === 'divide') {
-        const { low, high } = this.affine(s.value)
-        this.of.set(s.variable.id, {
-          low: Math.max(0, Math.floor(low / s.by)),
-          high: Math.max(0, Math.floor(high / s.by)),
-        })
-      } else if (s.op === 'modulo') {
-        const { high } = this.affine(s.value)
-        this.of.set(s.variable.id, { low: 0, high: Math.max(0, Math.min(s.by - 1, high)) })
-      }
-      for (const inner of bodiesOf(s)) this.visit(inner)
+  private define(s: Stmt): void {
+    if (s.op === 'for') {
+      const from = this.affine(s.from).low
+      this.of.set(s.variable.id, { low: from, high: Math.max(from, this.bound(s.to).high - 1) })
+    } else if (s.op === 'vector') {
+      this.of.set(s.variable.id, { low: 0, high: Math.max(0, this.bound(s.count).high - 1) })
+    } else if (s.op === 'divide') {
+      const { low, high } = this.affine(s.value)
+      this.of.set(s.variable.id, {
+        low: Math.max(0, Math.floor(low / s.by)),
+        high: Math.max(0, Math.floor(high / s.by)),
+      })
+    } else if (s.op === 'modulo') {
+      const { high } = this.affine(s.value)
+      this.of.set(s.variable.id, { low: 0, high: Math.max(0, Math.min(s.by - 1, high)) })
     }
   }
 }

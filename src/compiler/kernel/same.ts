@@ -6,11 +6,16 @@ import { signatureOf } from './signature.js'
 
 /** Answers with the first kernel that is equal to the one it is asked about, and called the same. */
 export function sharing(): (kernel: Kernel) => Kernel {
-  const known = new Map<string, Kernel>()
+  const known = new Map<string, Kernel[]>()
   return (kernel) => {
-    const text = `${kernel.name}\n${signatureOf(kernel)}`
-    const same = known.get(text)
-    if (same === undefined) known.set(text, kernel)
+    const signature = signatureOf(kernel)
+    const alike = known.get(signature)
+    if (alike === undefined) {
+      known.set(signature, [kernel])
+      return kernel
+    }
+    const same = alike.find((k) => k.name === kernel.name)
+    if (same === undefined) alike.push(kernel)
     return same ?? kernel
   }
 }

@@ -52,13 +52,20 @@ export function signatureOf(kernel: Kernel): string {
 function write({ grid, chunk, buffers, body }: Kernel): string {
   /** Variables are numbered as they come. */
   const numbers = new Map([[chunk.id, 0]])
-  const affine = ({ constant, terms }: Affine): string => {
-    let text = ` ${constant}`
-    for (const { variable, coefficient } of terms) {
-      text += `+${coefficient}v${numbers.get(variable.id)}`
+  /** Addresses that differ by numbers only share their terms. */
+  const written = new Map<Affine['terms'], string>()
+  const termsOf = (terms: Affine['terms']): string => {
+    let text = written.get(terms)
+    if (text === undefined) {
+      text = ''
+      for (const { variable, coefficient } of terms) {
+        text += `+${coefficient}v${numbers.get(variable.id)}`
+      }
+      written.set(terms, text)
     }
     return text
   }
+  const affine = ({ constant, terms }: Affine): string => ` ${constant}${termsOf(terms)}`
   let text = `${grid}\n`
   for (const b of buffers) text += buffer(b)
   const visit = (list: readonly Stmt[]): void => {
@@ -70,7 +77,11 @@ function write({ grid, chunk, buffers, body }: Kernel): string {
       for (const r of operandsOf(s)) text += reg(r)
       for (const a of affinesOf(s)) text += affine(a)
       const variable = variableOf(s)
-      if (variable !== null) numbers.set(variable.id, numbers.size)
+      if (variable !== null) {
+        // A name that comes again is another variable.
+        if (numbers.has(variable.id)) written.clear()
+        numbers.set(variable.id, numbers.size)
+      }
       text += '\n'
       for (const inner of bodiesOf(s)) {
         text += '{\n'
