@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { allocate, type RegisterFile, registerFile } from './allocate.js'
 import { Code, mem, r64, type VReg, view } from './code.js'
 import { SYSTEM_V } from './convention.js'
-import { dropDead, foldLoads } from './fold.js'
+import { countsOf, dropDead, foldLoads } from './fold.js'
 import { intervalsOf } from './intervals.js'
 import { formatCode } from './print.js'
 import { constantLoads, rewriteSpills } from './spill.js'
@@ -136,7 +136,7 @@ describe('folding', () => {
       code.v('vbroadcastss', 512, y, mem(p, 4))
       change(code, p, x)
       code.v('vfmadd231ps', 512, x, y, x)
-      foldLoads(code, true)
+      foldLoads(code, countsOf(code), true)
       return formatCode(code.instructions).includes('{spread}')
     })
     expect(folded).toEqual([true, false, false, false])
@@ -157,7 +157,7 @@ describe('folding', () => {
         if (moves) code.g('add', p, 4)
         code.v('vfmadd231ps', 512, other, splat, y)
       }
-      foldSpreads(code)
+      foldSpreads(code, countsOf(code))
       return formatCode(code.instructions).split('\n')
     }
     const counts = (lines: string[]) =>

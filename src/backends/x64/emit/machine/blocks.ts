@@ -20,7 +20,6 @@ export class Block {
 /** A set of registers, a bit each, by their places in `Liveness.shared`. */
 type Bits = Int32Array
 const NOTHING: Bits = new Int32Array(0)
-const has = (set: Bits, n: number): boolean => ((set[n >> 5]! >> (n & 31)) & 1) === 1
 const add = (set: Bits, n: number): void => {
   set[n >> 5]! |= 1 << (n & 31)
 }
@@ -126,9 +125,13 @@ export function forEachLive(
   { needs, makes, liveOut }: Block,
   visit: (id: number, atStart: boolean, atEnd: boolean) => void,
 ): void {
-  for (let n = 0; n < shared.length; n++) {
-    const atEnd = has(liveOut, n)
-    const atStart = has(needs, n) || (atEnd && !has(makes, n))
-    if (atStart || atEnd) visit(shared[n]!, atStart, atEnd)
+  for (let w = 0; w < needs.length; w++) {
+    const atEnd = liveOut[w]!
+    const atStart = needs[w]! | (atEnd & ~makes[w]!)
+    for (let left = atStart | atEnd; left !== 0; left &= left - 1) {
+      const bit = left & -left
+      const place = 32 * w + 31 - Math.clz32(bit)
+      visit(shared[place]!, (atStart & bit) !== 0, (atEnd & bit) !== 0)
+    }
   }
 }

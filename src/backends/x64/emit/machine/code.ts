@@ -60,11 +60,15 @@ export type Operand = View | Mem | Imm | Label
 /** Lists in the making: copied when they are full, lest each has room for many more than it holds. */
 const reads: VReg[] = []
 const writes: VReg[] = []
+/** Many instructions read or write no register: one list for all of them. */
+const NONE: readonly VReg[] = []
 
 /** One instruction, and which registers it reads and writes, those in addresses included. */
 export class Instruction {
   readonly reads: readonly VReg[]
   readonly writes: readonly VReg[]
+  /** Whether one of its operands is memory. */
+  readonly hasMemory: boolean
 
   /**
    * @param operands in Intel's order: destination first
@@ -82,7 +86,9 @@ export class Instruction {
     readonly depth: number,
   ) {
     const { modifies, blends, clears } = operation
-    let [r, w] = [0, 0]
+    let r = 0
+    let w = 0
+    let hasMemory = false
     if (implied !== null) {
       for (const reg of implied.reads ?? []) reads[r++] = reg
       for (const reg of implied.writes ?? []) writes[w++] = reg
@@ -90,6 +96,7 @@ export class Instruction {
     for (let at = 0; at < operands.length; at++) {
       const o = operands[at]!
       if (o.kind === 'mem') {
+        hasMemory = true
         if (o.base instanceof VReg) reads[r++] = o.base
         if (o.index !== null) reads[r++] = o.index
       } else if (o.kind === 'view') {
@@ -108,8 +115,9 @@ export class Instruction {
       reads[r++] = mask
       if (clears) writes[w++] = mask
     }
-    this.reads = reads.slice(0, r)
-    this.writes = writes.slice(0, w)
+    this.reads = r === 0 ? NONE : reads.slice(0, r)
+    this.writes = w === 0 ? NONE : writes.slice(0, w)
+    this.hasMemory = hasMemory
   }
 
   /** The mnemonic. */
@@ -120,8 +128,9 @@ export class Instruction {
   /** Whether it is a plain copy between registers of one class. */
   isCopy(): boolean {
     if (!this.operation.copies || this.mask !== null) return false
-    const [to, from] = this.operands
-    return to!.kind === 'view' && from!.kind === 'view' && to!.reg.cls === from!.reg.cls
+    const to = this.operands[0]!
+    const from = this.operands[1]!
+    return to.kind === 'view' && from.kind === 'view' && to.reg.cls === from.reg.cls
   }
 
   /** The same instruction on other operands. */
@@ -253,8 +262,11 @@ export class Code {
 }
 
 function operandsOf(list: readonly (VReg | Mem | number)[], bits: View['bits']): Operand[] {
-  return list.map((o) => {
-    if (typeof o === 'number') return imm(o)
-    return o instanceof VReg ? view(o, o.cls === 'mask' ? 64 : bits) : o
-  })
+  const operands: Operand[] = []
+  for (let n = 0; n < list.length; n++) {
+    const o = list[n]!
+    if (typeof o === 'number') operands.push(imm(o))
+    else operands.push(o instanceof VReg ? view(o, o.cls === 'mask' ? 64 : bits) : o)
+  }
+  return operands
 }

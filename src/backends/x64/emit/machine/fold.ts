@@ -9,31 +9,51 @@ function isPure({ operation, operands, implied }: Instruction): boolean {
   return operands.length > 0 && operands[0]!.kind === 'view' && !implied?.writes
 }
 
-/** How often each register is read, or written, by id. (By index: iterators would be most of the garbage.) */
-export function count({ instructions, registers }: Code, role: 'reads' | 'writes'): Int32Array {
-  const times = new Int32Array(registers.length)
-  for (let at = 0; at < instructions.length; at++) {
-    const list = instructions[at]![role]
-    for (let n = 0; n < list.length; n++) times[list[n]!.id]!++
-  }
-  return times
+/** How often each register is read, and how often written, by id. */
+export interface Counts {
+  readonly reads: Int32Array
+  readonly writes: Int32Array
 }
 
-/** Drops instructions whose results are never read. */
-export function dropDead(code: Code): void {
-  const uses = count(code, 'reads')
+/** (By index: iterators would be most of the garbage.) */
+export function countsOf({ instructions, registers }: Code): Counts {
+  const counts = {
+    reads: new Int32Array(registers.length),
+    writes: new Int32Array(registers.length),
+  }
+  for (let at = 0; at < instructions.length; at++) {
+    const { reads, writes } = instructions[at]!
+    for (let n = 0; n < reads.length; n++) counts.reads[reads[n]!.id]!++
+    for (let n = 0; n < writes.length; n++) counts.writes[writes[n]!.id]!++
+  }
+  return counts
+}
+
+/** Drops instructions whose results are never read. @returns counts of what is left */
+export function dropDead(code: Code): Counts {
+  const counts = countsOf(code)
   const { instructions } = code
+  const isDead = (writes: readonly VReg[]): boolean => {
+    for (let n = 0; n < writes.length; n++) {
+      const { fixed, id } = writes[n]!
+      if (fixed !== null || counts.reads[id] !== 0) return false
+    }
+    return true
+  }
   const kept: Instruction[] = []
   // Backwards, so that what only dead instructions read dies too.
   for (let at = instructions.length - 1; at >= 0; at--) {
     const i = instructions[at]!
-    if (isPure(i) && i.writes.every((r) => r.fixed === null && uses[r.id] === 0)) {
-      for (const r of i.reads) uses[r.id]!--
+    const { reads, writes } = i
+    if (isDead(writes) && isPure(i)) {
+      for (let n = 0; n < reads.length; n++) counts.reads[reads[n]!.id]!--
+      for (let n = 0; n < writes.length; n++) counts.writes[writes[n]!.id]!--
     } else {
       kept.push(i)
     }
   }
   code.instructions = kept.reverse()
+  return counts
 }
 
 /** A load that an operand of memory can stand for. */
@@ -65,7 +85,7 @@ export function withMemory(
   const { element, compares, commutes } = i.operation
   if (element === 0 || (i.operands[at] as View).bits !== bits) return null
   // An instruction has one operand of memory at most.
-  if (i.operands.some((o) => o.kind === 'mem')) return null
+  if (i.hasMemory) return null
   if (mem.spread !== 0 && (!spreads || mem.spread !== element)) return null
   const place = compares ? 2 : i.operands.length - 1
   const operands = i.operands.slice()
@@ -79,10 +99,8 @@ export function withMemory(
 }
 
 /** Turns loads into memory operands of the one instruction that uses what they load. */
-export function foldLoads(code: Code, spreads: boolean): void {
+export function foldLoads(code: Code, counts: Counts, spreads: boolean): void {
   const { instructions } = code
-  const uses = count(code, 'reads')
-  const makes = count(code, 'writes')
   /** By register: the last load that made it, where that was, and where it was last written. */
   const loads: (Load | undefined)[] = []
   const loadedAt = new Int32Array(code.registers.length)
@@ -108,7 +126,7 @@ export function foldLoads(code: Code, spreads: boolean): void {
       fence = at
       continue
     }
-    if (operands.some((o) => o.kind === 'mem')) {
+    if (i.hasMemory) {
       if (operands[0]!.kind === 'mem') fence = at
     } else if (operation.element !== 0) {
       for (let place = 1; place < operands.length; place++) {
@@ -122,11 +140,11 @@ export function foldLoads(code: Code, spreads: boolean): void {
       }
     }
     for (let n = 0; n < i.writes.length; n++) writtenAt[i.writes[n]!.id] = at
-    const load = loadOf(i)
+    const load = i.hasMemory ? loadOf(i) : null
     // Constants stay where they are: the allocator may keep them in registers.
     if (load === null || !(load.mem.base instanceof VReg)) continue
     const { reg } = operands[0] as View
-    if (uses[reg.id] === 1 && makes[reg.id] === 1) {
+    if (counts.reads[reg.id] === 1 && counts.writes[reg.id] === 1) {
       loads[reg.id] = load
       loadedAt[reg.id] = at
     }

@@ -24,9 +24,9 @@ const MOST_ROUNDS = 20
 
 export function finishFunction(code: Code, isa: Isa, convention: Convention): MachineFunction {
   const file = registerFile(isa.level, convention)
-  dropDead(code)
-  foldLoads(code, isa.spreads)
-  if (isa.spreads) foldSpreads(code)
+  const counts = dropDead(code)
+  foldLoads(code, counts, isa.spreads)
+  if (isa.spreads) foldSpreads(code, counts)
   let spills = 0
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const constants = constantLoads(code)

@@ -93,7 +93,7 @@ function foldConstants(
   spreads: boolean,
 ): Instruction {
   const { operands } = original
-  if (operands.some((o) => o.kind === 'mem')) return original
+  if (original.hasMemory) return original
   for (let at = 1; at < operands.length; at++) {
     const o = operands[at]!
     if (o.kind !== 'view' || !isGone(o.reg)) continue

@@ -6,7 +6,7 @@
 // loop gives some of its spread loads to both of their users, as many as that leaves room for.
 
 import { type Code, type Instruction, type View, VReg } from './code.js'
-import { count, type Load, loadOf, withMemory } from './fold.js'
+import { type Counts, type Load, loadOf, withMemory } from './fold.js'
 
 /** Most instructions that load, for every one that computes: some room is left for other lines to arrive. */
 const LOADS_PER_OPERATION = 5 / 6
@@ -19,9 +19,8 @@ interface Shared {
 }
 
 /** Turns some of the spread loads that have two users into operands of memory. For AVX-512 only. */
-export function foldSpreads(code: Code): void {
+export function foldSpreads(code: Code, counts: Counts): void {
   const { instructions } = code
-  const [uses, makes] = [count(code, 'reads'), count(code, 'writes')]
   const writtenAt = new Int32Array(code.registers.length).fill(-1)
   const out: (Instruction | null)[] = instructions.slice()
   let stretch = new Stretch()
@@ -41,7 +40,11 @@ export function foldSpreads(code: Code): void {
         const { reg } = operands[0] as View
         const { base, index, spread } = load.mem
         const plain = spread !== 0 && base instanceof VReg && index === null
-        stretch.load(plain && uses[reg.id] === 2 && makes[reg.id] === 1 ? reg : null, load, at)
+        stretch.load(
+          plain && counts.reads[reg.id] === 2 && counts.writes[reg.id] === 1 ? reg : null,
+          load,
+          at,
+        )
       }
     }
     for (let n = 0; n < i.writes.length; n++) writtenAt[i.writes[n]!.id] = at
