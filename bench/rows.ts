@@ -1,5 +1,5 @@
 // Speed of kernels that memory limits: reductions in every direction, row-wise functions, elementwise
-// chains. `node scripts/run.mjs bench/kernels/rows.ts [--backend=x64] [--threads=N] [--seconds=S] [filter]`.
+// chains. `node scripts/run.mjs bench/rows.ts [--backend=x64] [--threads=N] [--seconds=S] [filter]`.
 //
 // Bytes are what has to be moved: every operand and every result, once.
 

@@ -1,5 +1,5 @@
 // Speed of matrix products and convolutions as WebAssembly on one thread, against what the machine could
-// do: `node scripts/run.mjs bench/kernels/contract.ts [--tile=4x8] [filter]`.
+// do: `node scripts/run.mjs bench/wasm/contract.ts [--tile=4x8] [filter]`.
 //
 // The limit of a shape is the longer of two times: its multiply-adds at the processor's peak, measured on
 // registers alone, and its operands and results, each moved once, at the bandwidth of a copy.
