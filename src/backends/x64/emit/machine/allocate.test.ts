@@ -142,20 +142,21 @@ describe('folding', () => {
     expect(folded).toEqual([true, false, false, false])
   })
 
-  test('some spread loads become operands of both their users, as many as loads have room', () => {
-    /** A tile's step: so many rows of two registers; the pointer may move between the two. */
-    const step = (rows: number, moves = false): string[] => {
+  test('some spread loads become operands of all their users, as many as loads have room', () => {
+    /** A tile's step: so many rows of some registers; the pointer may move after the first of a row. */
+    const step = (rows: number, registers: number, moves = false): string[] => {
       const code = new Code()
-      const [p, x, y] = [code.gp(), code.vector(), code.vector()]
+      const p = code.gp()
+      const lanes = Array.from({ length: registers }, () => code.vector())
       code.g('mov', p, 0)
-      code.v('vmovups', 512, x, mem(p))
-      code.v('vmovups', 512, y, mem(p, 64))
+      for (const [i, x] of lanes.entries()) code.v('vmovups', 512, x, mem(p, 64 * i))
       for (let i = 0; i < rows; i++) {
-        const [splat, sum, other] = [code.vector(), code.vector(), code.vector()]
+        const splat = code.vector()
         code.v('vbroadcastss', 512, splat, mem(p, 4 * i))
-        code.v('vfmadd231ps', 512, sum, splat, x)
-        if (moves) code.g('add', p, 4)
-        code.v('vfmadd231ps', 512, other, splat, y)
+        for (const [j, x] of lanes.entries()) {
+          code.v('vfmadd231ps', 512, code.vector(), splat, x)
+          if (moves && j === 0) code.g('add', p, 4)
+        }
       }
       foldSpreads(code, countsOf(code))
       return formatCode(code.instructions).split('\n')
@@ -163,9 +164,11 @@ describe('folding', () => {
     const counts = (lines: string[]) =>
       ['{spread}', 'vbroadcastss'].map((s) => lines.filter((line) => line.includes(s)).length)
     // 24 multiply-adds leave room for 20 loads: 2 registers, 6 elements loaded once, 6 twice.
-    expect(counts(step(12))).toEqual([12, 6])
-    expect(counts(step(2))).toEqual([0, 2])
-    expect(counts(step(12, true))).toEqual([0, 12])
+    expect(counts(step(12, 2))).toEqual([12, 6])
+    expect(counts(step(2, 2))).toEqual([0, 2])
+    expect(counts(step(12, 2, true))).toEqual([0, 12])
+    // 27 leave room for 22: 3 registers, 4 elements loaded once, 5 three times.
+    expect(counts(step(9, 3))).toEqual([15, 4])
   })
 
   test('what nobody reads is not computed', () => {

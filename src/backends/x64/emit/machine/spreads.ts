@@ -1,9 +1,9 @@
-// Elements that two instructions read from memory each, where one load would do for both.
+// Elements that several instructions read from memory each, where one load would do for all.
 //
 // A multiply-add that spreads an element of memory over its lanes is one instruction to the front of the
 // core, and what a core can take in is scarce: another thread may share it and have every other cycle.
 // Loads are what there are enough of, up to the two a cycle that whole registers allow. So a tile's inner
-// loop gives some of its spread loads to both of their users, as many as that leaves room for.
+// loop gives some of its spread loads to all of their users, as many as that leaves room for.
 
 import { type Code, type Instruction, type View, VReg } from './code.js'
 import { type Counts, type Load, loadOf, withMemory } from './fold.js'
@@ -15,11 +15,13 @@ const LOADS_PER_OPERATION = 5 / 6
 interface Shared {
   readonly load: Load
   readonly at: number
+  /** How many instructions use it, and those of them that may. */
+  readonly uses: number
   readonly users: { readonly at: number; readonly folded: Instruction }[]
 }
 
-/** Turns some of the spread loads that have two users into operands of memory. For AVX-512 only. */
-export function foldSpreads(code: Code, counts: Counts): void {
+/** Turns some of the spread loads that have several users into operands of memory. For AVX-512 only. */
+export function foldSpreads(code: Code, { reads, writes }: Counts): void {
   const { instructions } = code
   const writtenAt = new Int32Array(code.registers.length).fill(-1)
   const out: (Instruction | null)[] = instructions.slice()
@@ -40,11 +42,8 @@ export function foldSpreads(code: Code, counts: Counts): void {
         const { reg } = operands[0] as View
         const { base, index, spread } = load.mem
         const plain = spread !== 0 && base instanceof VReg && index === null
-        stretch.load(
-          plain && counts.reads[reg.id] === 2 && counts.writes[reg.id] === 1 ? reg : null,
-          load,
-          at,
-        )
+        const several = plain && reads[reg.id]! > 1 && writes[reg.id] === 1
+        stretch.load(several ? reg : null, reads[reg.id]!, load, at)
       }
     }
     for (let n = 0; n < i.writes.length; n++) writtenAt[i.writes[n]!.id] = at
@@ -60,9 +59,9 @@ class Stretch {
   private loads = 0
 
   /** Takes note of a load, of a register that may have to give way to its users or of another. */
-  load(reg: VReg | null, load: Load, at: number): void {
+  load(reg: VReg | null, uses: number, load: Load, at: number): void {
     this.loads++
-    if (reg !== null) this.shared.set(reg, { load, at, users: [] })
+    if (reg !== null) this.shared.set(reg, { load, at, uses, users: [] })
   }
 
   /** Takes note of an instruction that computes. */
@@ -82,11 +81,12 @@ class Stretch {
   /** Folds as many loads as there is room for, evenly among those that may be. */
   settle(out: (Instruction | null)[]): void {
     if (this.shared.size === 0) return
-    const pairs = [...this.shared.values()].filter((s) => s.users.length === 2)
+    const all = [...this.shared.values()].filter((s) => s.users.length === s.uses)
+    const more = Math.max(...all.map((s) => s.uses - 1))
     const room = Math.floor(LOADS_PER_OPERATION * this.operations) - this.loads
-    const folds = Math.min(pairs.length, room)
+    const folds = Math.min(all.length, Math.floor(room / more))
     for (let n = 0; n < folds; n++) {
-      const { at, users } = pairs[Math.floor(((n + 0.5) * pairs.length) / folds)]!
+      const { at, users } = all[Math.floor(((n + 0.5) * all.length) / folds)]!
       out[at] = null
       for (const user of users) out[user.at] = user.folded
     }
