@@ -4,6 +4,7 @@
 
 import { piecesOf } from '../chain.js'
 import type { Target } from '../kernel/ir.js'
+import { balance, type Chunk, evened } from './balance.js'
 import { roundUp, type Tile } from './choose.js'
 
 export interface Cutting {
@@ -45,63 +46,58 @@ export interface Extent {
 }
 
 /**
- * Cuts along `first` as long as chunks of two tiles are left. (Cutting columns repeats no packing of
- * panels.)
+ * Cuts so finely that threads are done at about the same time.
+ *
+ * @param packs whether the columns' operand is packed into panels
  */
-export function cut(e: Extent, tile: Tile, target: Target, first: 'rows' | 'columns'): Cutting {
+export function cut(e: Extent, tile: Tile, target: Target, packs: boolean): Cutting {
   const perK = e.block * e.bytes
-  // In the second-level cache, the rows' operand of a chunk may take a half, its panels a quarter.
-  const atMost = (total: number, unit: number, cache: number): number => {
-    const most = Math.max(4 * unit, (TOLERANCE * cache) / perK)
+  // In the second-level cache, the rows' operand of a chunk may take a half, its panels a quarter; packed
+  // panels an eighth, as many as tiles of rows read them.
+  const atMost = (total: number, unit: number, cache: number, least = 4): number => {
+    const most = Math.max(least * unit, (TOLERANCE * cache) / perK)
     return roundUp(Math.ceil(total / Math.ceil(total / most)), unit)
   }
-  let chunkRows = atMost(e.rows, tile.rows, target.cache.l2 / 2)
-  let chunkColumns = atMost(e.columns, tile.lanes, target.cache.l2 / 4)
+  const { l2 } = target.cache
+  const mostRows = atMost(e.rows, tile.rows, l2 / 2)
+  const mostColumns = atMost(e.columns, tile.lanes, l2 / 4)
   const pieces = piecesOf(target)
-  if (pieces !== null && chunkColumns >= e.columns && inPieces(e, tile, pieces)) {
-    return {
-      tile,
-      rows: e.rows,
-      columns: e.columns,
-      chunkRows: e.rows / pieces,
-      chunkColumns,
-      rowChunks: pieces,
-      columnChunks: 1,
-      chunkBatch: 1,
-      batchChunks: 1,
-    }
+  if (pieces !== null && mostColumns >= e.columns && inPieces(e, tile, pieces)) {
+    return cutInto(e, tile, e.rows / pieces, mostColumns, 1)
   }
   const work = e.batch * e.rows * e.columns * e.depth
   const chunks = CHUNKS_PER_PROCESSOR * (target.processors ?? MOST_CHUNKS)
   const enough = Math.min(MOST_CHUNKS, Math.max(chunks, work / LARGE_CHUNK_WORK))
   const wanted = Math.max(1, Math.floor(Math.min(enough, work / CHUNK_WORK)))
-  const missing = (): number =>
-    wanted /
-    (e.batch * e.parts * Math.ceil(e.rows / chunkRows) * Math.ceil(e.columns / chunkColumns))
-  const cutColumns = (): void => {
-    chunkColumns = divide(chunkColumns, tile.lanes, missing())
+  const most: Chunk = {
+    rows: mostRows,
+    columns: packs ? atMost(e.columns, tile.lanes, l2 / 8, 2) : mostColumns,
   }
-  const cutRows = (): void => {
-    chunkRows = divide(chunkRows, tile.rows, missing())
-  }
-  const [firstCut, secondCut] = first === 'columns' ? [cutColumns, cutRows] : [cutRows, cutColumns]
-  firstCut()
-  if (missing() >= 2) secondCut()
-  const rowChunks = Math.ceil(e.rows / chunkRows)
-  const columnChunks = Math.ceil(e.columns / chunkColumns)
-  const alone = rowChunks * columnChunks > 1
-  const chunkBatch = alone ? 1 : Math.max(1, Math.floor((e.batch * e.parts) / wanted))
-  const batch = Math.min(e.batch, chunkBatch)
+  const copies = e.batch * e.parts
+  const { rows, columns } = copies < wanted ? balance(e, tile, target, packs, wanted, most) : most
+  const isCut = rows < e.rows || columns < e.columns
+  const chunkBatch = isCut ? 1 : Math.max(1, Math.floor(copies / wanted))
+  return cutInto(e, tile, rows, columns, Math.min(e.batch, chunkBatch))
+}
+
+/** Cuts into chunks of a size, whose tiles are as equal as can be. */
+function cutInto(
+  e: Extent,
+  tile: Tile,
+  chunkRows: number,
+  chunkColumns: number,
+  chunkBatch: number,
+): Cutting {
   return {
-    tile,
+    tile: evened(tile, chunkRows),
     rows: e.rows,
     columns: e.columns,
     chunkRows,
     chunkColumns,
-    rowChunks,
-    columnChunks,
-    chunkBatch: batch,
-    batchChunks: Math.ceil(e.batch / batch),
+    rowChunks: Math.ceil(e.rows / chunkRows),
+    columnChunks: Math.ceil(e.columns / chunkColumns),
+    chunkBatch,
+    batchChunks: Math.ceil(e.batch / chunkBatch),
   }
 }
 
@@ -119,10 +115,3 @@ const inPieces = (e: Extent, tile: Tile, pieces: number): boolean =>
   e.rows >= 2 * e.columns &&
   e.rows % pieces === 0 &&
   e.rows / pieces >= PIECE_TILES * tile.rows
-
-/** `size`, a multiple of `unit`, cut into about `pieces`, each of two units or more. */
-function divide(size: number, unit: number, pieces: number): number {
-  const units = size / unit
-  const cuts = Math.min(Math.ceil(pieces), Math.floor(units / 2))
-  return cuts > 1 ? Math.ceil(units / cuts) * unit : size
-}

@@ -83,7 +83,7 @@ function tiledProduct(
   }
   const lanes = shapeOf(p, 'right')
   const packs = packLanes(p, lanes, extent.rows, tile)
-  const c = cut(extent, tile, ctx.target, packs ? 'columns' : 'rows')
+  const c = cut(extent, tile, ctx.target, packs)
   const source: PanelSource = !packs
     ? { from: 'operand' }
     : c.rowChunks === 1 || c.chunkRows >= PACK_IN_CHUNK_ROWS || p.right.free.length > 1
@@ -107,14 +107,14 @@ function tiledProduct(
     total: c.rows,
     chunk: c.chunkRows,
     chunks: c.rowChunks,
-    unit: tile.rows,
+    unit: c.tile.rows,
     at: rowChunk,
   }
   const columnSpan: Span = {
     total: c.columns,
     chunk: c.chunkColumns,
     chunks: c.columnChunks,
-    unit: tile.lanes,
+    unit: c.tile.lanes,
     at: columnChunk,
   }
   const batchSpan: Span = {

@@ -141,6 +141,7 @@ function product(cpu: CpuLevel, n: number) {
     tile: { rows, lanes },
     maxBuffers: 16,
     cache: { l1: 32 << 10, l2: 1 << 20 },
+    processors: 2,
   })
   const left = w.reader('a', 'float32', [n, n], values(n * n, 1))
   const right = w.reader('b', 'float32', [n, n], values(n * n, 2))
