@@ -1,6 +1,7 @@
 // Which tile, which operand along the lanes, what to copy first: choices that change the speed of a
 // product and never its bits.
 
+import { isFloat } from '../../base/dtype.js'
 import type { RegType, Target } from '../kernel/ir.js'
 import { blockLength } from './blocks.js'
 import { type Product, probeFactor, probeWrite } from './factors.js'
@@ -64,6 +65,31 @@ export function chooseTile(rows: number, columns: number, target: Target, type: 
     }
   }
   return best
+}
+
+/** Tiles each way from which on a product is large. */
+const LARGE = 4
+
+/** How much more the target's tile for large products may cost by count, for what its few loads save. */
+const FEW_LOADS = 1.05
+
+/** The target's tile for large products, where this is one that packs its panels; else the tile given. */
+function enlarged(
+  p: Product,
+  lanes: FactorShape,
+  rows: number,
+  columns: number,
+  tile: Tile,
+  target: Target,
+  native: number,
+): Tile {
+  const { largeTile, nativeLanes } = target
+  if (largeTile === undefined || !isFloat(p.dtype)) return tile
+  const large = { rows: largeTile.rows, lanes: (largeTile.lanes / nativeLanes) * native }
+  if (rows < LARGE * large.rows || columns < LARGE * large.lanes) return tile
+  if (!packLanes(p, lanes, rows, large)) return tile
+  const cost = (t: Tile): number => tiledCost(rows, columns, t, native, target)
+  return cost(large) < FEW_LOADS * cost(tile) ? large : tile
 }
 
 /** Along which of its axes a factor lies contiguous in memory. */
@@ -134,7 +160,8 @@ export function chooseOrientation(p: Product, given: Target, type: RegType): Ori
     // those at once.
     const few = rows <= FEW_ROWS && splat.contiguous === 'free'
     const target = { ...given, spreads: given.spreads === true && few }
-    const tile = chooseTile(rows, columns, target, type)
+    const usual = chooseTile(rows, columns, target, type)
+    const tile = few ? usual : enlarged(p, lanes, rows, columns, usual, target, native)
     let cost = depth * tiledCost(rows, columns, tile, native, target)
     // Copying for lanes: whole registers, or element by element where K is what is contiguous.
     const copied = depth * columns

@@ -134,10 +134,15 @@ function tiledProduct(
   return calls
 }
 
+/** Steps of K that the lanes of a panel are asked for ahead. */
+const STEPS_AHEAD = 4
+
 /** Writes the body of one chunk. */
 class ChunkEmitter {
   private readonly scratch
   private readonly type
+  /** Whether panels are too large to stay in the first-level cache. */
+  private readonly fetchesAhead
 
   constructor(
     private readonly k: KernelAssembly,
@@ -157,6 +162,8 @@ class ChunkEmitter {
       source.from === 'scratch'
         ? k.scratch('panels', MEMORY_TYPE[p.dtype], panels * length * c.tile.lanes)
         : null
+    const bytes = (p.dtype === 'float64' ? 8 : 4) * length * c.chunkColumns
+    this.fetchesAhead = (ctx.target.prefetches ?? false) && bytes > ctx.target.cache.l1
   }
 
   /** All results of the chunk for one batch index. */
@@ -278,16 +285,23 @@ class ChunkEmitter {
               unflatten(k, plus(column, lane), p.right.free),
               block.at(walk.local(at)),
             )
-          : k.load(
-              packed.buffer,
-              plus(plus(packed.base, times(block.flat(walk.local(at)), c.tile.lanes)), lane),
-            ),
+          : this.loadPacked(packed, plus(times(block.flat(walk.local(at)), c.tile.lanes), lane)),
       ...whole,
       ends:
         sums === null
           ? undefined
           : (end) => this.ends(block, sums, direct ? whole : null, inChunk, end),
     })
+  }
+
+  /** Lanes of a packed panel. They are asked for ahead: panels pass by from the second-level cache. */
+  private loadPacked({ buffer, base }: PackedPanel, at: Affine): Reg {
+    const { k, c } = this
+    const place = plus(base, at)
+    if (this.fetchesAhead) {
+      k.emit({ op: 'prefetch', buffer, at: plus(place, STEPS_AHEAD * c.tile.lanes) })
+    }
+    return k.load(buffer, place)
   }
 
   /**

@@ -270,6 +270,8 @@ export interface Target {
   readonly spreads?: boolean
   /** Rows and columns (in lanes) of the contraction micro-kernel. */
   readonly tile: { readonly rows: number; readonly lanes: number }
+  /** The same for products so large that their lanes come from the second-level cache. Default: the same. */
+  readonly largeTile?: { readonly rows: number; readonly lanes: number }
   /** Steps of K that the micro-kernel of a long product takes in one round of its loop. Default 1. */
   readonly steps?: number
   /** Whether it is worth saying what will be read soon (`prefetch`). Default false. */
