@@ -43,7 +43,9 @@ const COSTS = {
 /** The name of an elementwise operation: each has an entry in the table of how it is lowered, too. */
 export type Elementwise = keyof typeof COSTS
 
-export const isElementwise = (op: string): op is Elementwise => Object.hasOwn(COSTS, op)
+const costs: ReadonlyMap<string, number> = new Map(Object.entries(COSTS))
+
+export const isElementwise = (op: string): op is Elementwise => costs.has(op)
 
 /** What an element of any node costs. Operations that find their operands elsewhere cost a load. */
-export const laneCost = ({ op: { name } }: Node): number => (isElementwise(name) ? COSTS[name] : 1)
+export const laneCost = (node: Node): number => costs.get(node.op.name) ?? 1
