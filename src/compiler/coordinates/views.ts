@@ -52,7 +52,9 @@ const VIEWS: Readonly<Record<string, CoordinateMap>> = {
   stopGradient: (_, __, coords) => coords as Affine[],
 }
 
-export const isView = (node: Node): boolean => Object.hasOwn(VIEWS, node.op.name)
+const views: ReadonlyMap<string, CoordinateMap> = new Map(Object.entries(VIEWS))
+
+export const isView = (node: Node): boolean => views.has(node.op.name)
 
 /** Coordinates in a view's input of the element at `coords` of the view. */
 export function viewCoords(
@@ -60,7 +62,7 @@ export function viewCoords(
   view: Node,
   coords: readonly Affine[],
 ): readonly Affine[] {
-  return (VIEWS[view.op.name] as CoordinateMap)(space, view, coords)
+  return views.get(view.op.name)!(space, view, coords)
 }
 
 /** A view of memory in which every axis moves by a fixed stride. */
