@@ -322,6 +322,7 @@ describe('conv', () => {
     ['tiles of parts of lines', [2, 2, 5, 17], [40, 2, 3, 3]],
     ['tiles of several lines', [2, 3, 6, 6], [19, 3, 3, 3], same],
     ['tiles of several images', [7, 2, 3, 3], [35, 2, 2, 2]],
+    ['all images for some features', [4, 2, 3, 3], [257, 2, 3, 3], same],
     ['several blocks', [1, 70, 3, 3], [17, 70, 3, 3], same],
     ['strides', [2, 3, 9, 9], [33, 3, 3, 3], { strides: [2, 2] }],
     ['groups of channels', [2, 4, 5, 5], [36, 2, 3, 3], { groups: 2, ...same }],

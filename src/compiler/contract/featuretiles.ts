@@ -29,6 +29,8 @@ export interface FeatureTiling {
 const UNIT_POSITIONS = 256
 /** Units that a convolution of many images is cut into. */
 const FEW_UNITS = 4
+/** Features that make enough chunks by themselves. */
+const FEATURES_TO_SHARE = 256
 /** Cycles of packing one element of the kernel, and of turning one result round and handing it on. */
 const PACK_COST = 0.6
 const TURN_COST = 0.6
@@ -93,6 +95,12 @@ function unitOf(c: Patches, target: Target): Unit {
     const even = divisor(lines, fitting)
     const share = 2 * even > fitting ? even : Math.ceil(lines / Math.ceil(lines / fitting))
     return { images: 1, lines: share, columns }
+  }
+  // All images in one unit, where there are features to share among threads: each part of the kernel is
+  // then packed where it is used, once, and never goes to memory.
+  const all = c.images * lines * columns
+  if (c.numerics.parts === 1 && all <= UNIT_POSITIONS && c.features >= FEATURES_TO_SHARE) {
+    return { images: c.images, lines, columns }
   }
   // What is staged for a unit shares the second-level cache with the kernel.
   const staged = c.staging === null ? 0 : 4 * c.staging.elements
