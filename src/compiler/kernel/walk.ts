@@ -64,8 +64,11 @@ export function walk(body: readonly Stmt[], visit: (s: Stmt) => void): void {
   for (let at = 0; at < body.length; at++) {
     const s = body[at]!
     visit(s)
-    const inner = bodiesOf(s)
-    for (let n = 0; n < inner.length; n++) walk(inner[n]!, visit)
+    if (s.op === 'for' || s.op === 'vector') walk(s.body, visit)
+    else if (s.op === 'when') {
+      walk(s.body, visit)
+      if (s.otherwise) walk(s.otherwise, visit)
+    }
   }
 }
 

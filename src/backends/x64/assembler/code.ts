@@ -77,6 +77,17 @@ export class Code {
     this.data[this.length++] = value
   }
 
+  /** Four bytes, the lowest first. */
+  four(bits: number): void {
+    this.reserve(4)
+    const { data, length } = this
+    data[length] = bits
+    data[length + 1] = bits >> 8
+    data[length + 2] = bits >> 16
+    data[length + 3] = bits >> 24
+    this.length = length + 4
+  }
+
   /** A little-endian integer of 1, 2, 4 or 8 bytes. */
   integer(value: number | bigint, bytes: number): void {
     if (bytes === 8) {
@@ -85,8 +96,12 @@ export class Code {
       this.integer(Number(wide >> 32n), 4)
       return
     }
-    this.reserve(bytes)
     const bits = Number(value)
+    if (bytes === 4) {
+      this.four(bits)
+      return
+    }
+    this.reserve(bytes)
     for (let i = 0; i < bytes; i++) this.data[this.length++] = bits >> (8 * i)
   }
 

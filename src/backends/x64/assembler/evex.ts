@@ -48,18 +48,12 @@ export function encodeEvex(
     flag = 1
   }
 
-  code.byte(0x62)
-  code.byte(
-    ((r ^ 1) << 7) | ((x ^ 1) << 6) | ((b ^ 1) << 5) | ((((reg >> 4) & 1) ^ 1) << 4) | form.map,
-  )
-  code.byte((form.w << 7) | ((~vvvv & 15) << 3) | 4 | form.pp)
-  code.byte(
-    (options?.zero ? 0x80 : 0) |
-      (length << 5) |
-      (flag << 4) |
-      (((vvvv >> 4) ^ 1) << 3) |
-      (options?.mask?.number ?? 0),
-  )
+  const first =
+    ((r ^ 1) << 7) | ((x ^ 1) << 6) | ((b ^ 1) << 5) | ((((reg >> 4) & 1) ^ 1) << 4) | form.map
+  const second = (form.w << 7) | ((~vvvv & 15) << 3) | 4 | form.pp
+  const guard = options === null ? 0 : (options.zero ? 0x80 : 0) | (options.mask?.number ?? 0)
+  const third = guard | (length << 5) | (flag << 4) | (((vvvv >> 4) ^ 1) << 3)
+  code.four(0x62 | (first << 8) | (second << 16) | (third << 24))
   code.byte(form.opcode)
   if (memory) {
     const unit = memory.broadcast ? form.slots[form.rm]!.broadcast : form.dispUnit

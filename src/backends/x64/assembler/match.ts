@@ -97,15 +97,12 @@ const SHAPES = 512
 /** Bounds between which the same forms take an immediate: 1 has a form of its own, where it is implied. */
 const IMMEDIATES = [-0x8000_0000, -0x8000, -0x80, 1, 2, 0x80, 0x100, 0xff80, 0x1_0000, 0x8000_0000]
 
-/** All about an operand that the choice of a form can depend on, as a number; -1 for rare immediates. */
-function shapeOf(operand: Operand): number {
-  if (operand instanceof Register) return operand.shape
-  if (operand instanceof Memory) return 64 + operand.shape
-  if (typeof operand === 'object') return 63
-  if (typeof operand === 'bigint') return -1
+/** All about an immediate that the choice of a form can depend on, as other operands' `shape`; -1 for rare ones. */
+function shapeOf(value: number | bigint): number {
+  if (typeof value === 'bigint') return -1
   let range = 0
-  while (range < IMMEDIATES.length && operand >= IMMEDIATES[range]!) range++
-  return Number.isInteger(operand) && range > 0 && range < IMMEDIATES.length ? 32 + range : -1
+  while (range < IMMEDIATES.length && value >= IMMEDIATES[range]!) range++
+  return Number.isInteger(value) && range > 0 && range < IMMEDIATES.length ? 32 + range : -1
 }
 
 /** The shapes of operands and options as one number; -1 where they do not tell the form. */
@@ -117,7 +114,8 @@ function shapesOf(operands: readonly Operand[], options: Options | null): number
     shapes = options.zero ? 2 : 1
   }
   for (let i = 0; i < operands.length; i++) {
-    const shape = shapeOf(operands[i]!)
+    const operand = operands[i]!
+    const shape = typeof operand === 'object' ? operand.shape : shapeOf(operand)
     if (shape < 0) return -1
     shapes = shapes * SHAPES + shape
   }

@@ -43,7 +43,7 @@ export class Memory<V extends boolean = boolean> {
   /** Distinguishes `Mem` from `VectorMem` for the type checker. */
   declare readonly vector: V
   readonly bits: number
-  /** What the choice of an instruction's form can depend on: below 256. */
+  /** What the choice of an instruction's form can depend on: from 64, below 320. */
   readonly shape: number
 
   constructor(
@@ -62,7 +62,7 @@ export class Memory<V extends boolean = boolean> {
     this.bits = kind === 'r64' ? CLASS.m : CLASS[`m${kind}`]
     const high = index !== null && index.number > 15 ? 1 : 0
     const flags = (KINDS[kind] << 2) | (broadcast ? 2 : 0) | high
-    this.shape = (flags << 4) | (size === 0 ? 0 : 1 + Math.log2(size))
+    this.shape = 64 + ((flags << 4) | (size === 0 ? 0 : 1 + Math.log2(size)))
   }
 
   /** The same address, `bytes` further on. */

@@ -71,7 +71,7 @@ export abstract class Isa {
 
   /** Registers that hold a part of `part` lanes, and how wide they are. */
   halves(type: RegType, part: number): number {
-    return isWide(type) && part * 64 > this.bits ? 2 : 1
+    return (type === 'f64' || type === 'i64') && part * 64 > this.bits ? 2 : 1
   }
 
   width(type: RegType, part: number): VectorBits {

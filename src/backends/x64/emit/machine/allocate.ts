@@ -131,7 +131,8 @@ class Bank {
     let first = -1
     for (let place = 0; place < holders.length; place++) {
       const holder = holders[place]!
-      if ((holder !== null && holder.end >= i.start) || !this.isOpen(place, i)) continue
+      if (holder !== null && holder.end >= i.start) continue
+      if (this.claims[place] !== undefined && !this.isOpen(place, i)) continue
       if (copies === undefined) return place
       if (first < 0) first = place
       const number = numbers[place]!
@@ -158,7 +159,7 @@ function copiesOf(code: Code): (VReg[] | undefined)[] {
     else copies[of.id] = [copy]
   }
   for (const i of code.instructions) {
-    if (!i.isCopy()) continue
+    if (!i.operation.copies || !i.isCopy()) continue
     note(i.writes[0]!, i.reads[0]!)
     note(i.reads[0]!, i.writes[0]!)
   }

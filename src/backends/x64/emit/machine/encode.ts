@@ -45,18 +45,21 @@ const NAMES: Readonly<Record<string, readonly [name: string, size: number]>> = {
   fstp64: ['fstp', 8],
 }
 
-/** A class of registers, and how many bits of one are meant. */
-const REGISTERS = {
-  gp: { 8: gp8, 16: gp16, 32: gp32, 64: gp64 },
-  vector: { 128: xmm, 256: ymm, 512: zmm },
-  mask: { 64: k },
-} as const
+const file = (count: number, make: (n: number) => assembler.Register): assembler.Register[] =>
+  Array.from({ length: count }, (_, n) => make(n))
+
+/** Registers by class, by how many bits of one are meant, and by number. */
+const REGISTERS: Readonly<Record<RegClass, Partial<Record<number, assembler.Register[]>>>> = {
+  gp: { 8: file(16, gp8), 16: file(16, gp16), 32: file(16, gp32), 64: file(16, gp64) },
+  vector: { 128: file(32, xmm), 256: file(32, ymm), 512: file(32, zmm) },
+  mask: { 64: file(8, k) },
+}
 
 /** The real register of a number, as wide as it is looked at. */
 export function registerOf(cls: RegClass, number: number, bits: View['bits']) {
-  const make = (REGISTERS[cls] as Partial<Record<number, (n: number) => assembler.Register>>)[bits]
-  if (make === undefined) throw new Error(`no ${cls} register of ${bits} bits`)
-  return make(number)
+  const found = REGISTERS[cls][bits]?.[number]
+  if (found === undefined) throw new Error(`no ${cls} register ${number} of ${bits} bits`)
+  return found
 }
 
 const rules = new Map<Operation, Direct | Special>()
@@ -116,8 +119,13 @@ class Encoder {
 
   /** Which of some real registers the code has given out. */
   private used(cls: RegClass, numbers: readonly number[]): number[] {
-    const given = new Set(this.code.registers.map((r) => (r.cls === cls ? this.homes[r.id] : -1)))
-    return numbers.filter((n) => given.has(n))
+    if (numbers.length === 0) return []
+    const given = new Uint8Array(32)
+    for (const r of this.code.registers) {
+      const n = this.homes[r.id]!
+      if (r.cls === cls && n >= 0) given[n] = 1
+    }
+    return numbers.filter((n) => given[n] === 1)
   }
 
   private one(i: Instruction): void {
@@ -128,7 +136,8 @@ class Encoder {
       rule(this, operands)
       return
     }
-    if (i.isCopy() && this.number(i.writes[0]!) === this.number(i.reads[0]!)) return
+    if (i.operation.copies && i.isCopy() && this.number(i.writes[0]!) === this.number(i.reads[0]!))
+      return
     const translated: assembler.Operand[] = new Array(operands.length)
     for (let at = 0; at < operands.length; at++) {
       translated[at] = this.operand(operands[at]!, rule.size)
@@ -157,17 +166,13 @@ class Encoder {
       case 'mem':
         return this.memory(o, size)
       case 'view':
-        return this.register(o.reg, o.bits)
+        return registerOf(o.reg.cls, this.number(o.reg), o.bits)
     }
-  }
-
-  private register(r: VReg, bits: View['bits']) {
-    return registerOf(r.cls, this.number(r), bits)
   }
 
   private memory({ base, index, indexBits, scale, disp, spread }: Mem, size: number) {
     const broadcast = spread > 0
-    const at = index && this.register(index, indexBits ?? 64)
+    const at = index && registerOf(index.cls, this.number(index), indexBits ?? 64)
     if (base instanceof VReg) {
       return new Memory(gp64(this.number(base)), at as Index, scale, disp, null, size, broadcast)
     }

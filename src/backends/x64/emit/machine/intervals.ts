@@ -7,17 +7,17 @@ import { forEachLive, livenessOf } from './blocks.js'
 import type { Code, VReg } from './code.js'
 
 export class Interval {
-  end: number
-  /** How much slower the code were without a register: uses, ten times more for each loop around. */
-  uses = 0
   /** What going without a register would cost; -1 until somebody has to ask. */
-  cost = -1
+  cost: number
 
+  /** @param uses how much slower the code were without a register: ten times more for each loop around */
   constructor(
     readonly reg: VReg,
-    public start: number,
+    readonly start: number,
+    readonly end: number,
+    readonly uses: number,
   ) {
-    this.end = start
+    this.cost = -1
   }
 }
 
@@ -27,33 +27,37 @@ const WEIGHTS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6]
 /** The intervals of all registers that occur, in order of their starts. */
 export function intervalsOf(code: Code): Interval[] {
   const { instructions, registers } = code
-  /** By id. */
-  const known: (Interval | undefined)[] = new Array(registers.length).fill(undefined)
-  const intervals: Interval[] = []
-  const touch = (reg: VReg, position: number, uses: number): void => {
-    let interval = known[reg.id]
-    if (interval === undefined) {
-      interval = new Interval(reg, position)
-      known[reg.id] = interval
-      intervals.push(interval)
-    } else if (position > interval.end) {
-      interval.end = position
-    }
-    interval.uses += uses
-  }
+  // By id; -1 where a register does not occur.
+  const starts = new Int32Array(registers.length).fill(-1)
+  const ends = new Int32Array(registers.length).fill(-1)
+  const uses = new Float64Array(registers.length)
   for (let at = 0; at < instructions.length; at++) {
     const { reads, writes, depth } = instructions[at]!
-    const uses = WEIGHTS[Math.min(depth, WEIGHTS.length - 1)]!
-    for (let n = 0; n < reads.length; n++) touch(reads[n]!, 2 * at, uses)
-    for (let n = 0; n < writes.length; n++) touch(writes[n]!, 2 * at + 1, uses)
+    const weight = WEIGHTS[Math.min(depth, WEIGHTS.length - 1)]!
+    for (let n = 0; n < reads.length; n++) {
+      const { id } = reads[n]!
+      if (starts[id]! < 0) starts[id] = 2 * at
+      ends[id] = 2 * at
+      uses[id]! += weight
+    }
+    for (let n = 0; n < writes.length; n++) {
+      const { id } = writes[n]!
+      if (starts[id]! < 0) starts[id] = 2 * at + 1
+      ends[id] = 2 * at + 1
+      uses[id]! += weight
+    }
   }
   const liveness = livenessOf(code)
   for (const block of liveness.blocks) {
     forEachLive(liveness, block, (id, atStart, atEnd) => {
-      const interval = known[id]!
-      if (atStart) interval.start = Math.min(interval.start, 2 * block.first)
-      if (atEnd) interval.end = Math.max(interval.end, 2 * block.last + 1)
+      if (atStart) starts[id] = Math.min(starts[id]!, 2 * block.first)
+      if (atEnd) ends[id] = Math.max(ends[id]!, 2 * block.last + 1)
     })
+  }
+  const intervals: Interval[] = []
+  for (const reg of registers) {
+    const { id } = reg
+    if (starts[id]! >= 0) intervals.push(new Interval(reg, starts[id]!, ends[id]!, uses[id]!))
   }
   return intervals.sort((a, b) => a.start - b.start || a.reg.id - b.reg.id)
 }

@@ -53,6 +53,10 @@ export function rewriteSpills(
   const gone = new Uint8Array(code.registers.length)
   for (const r of spilled) gone[r.id] = 1
   const isGone = (r: VReg): boolean => gone[r.id] === 1
+  const anyGone = (list: readonly VReg[]): boolean => {
+    for (let n = 0; n < list.length; n++) if (gone[list[n]!.id] === 1) return true
+    return false
+  }
   const places: (Mem | undefined)[] = []
   const placeOf = (r: VReg): Mem => {
     places[r.id] ??= mem(code.frame(r.cls === 'vector' ? bits / 8 : 8))
@@ -61,7 +65,7 @@ export function rewriteSpills(
   const out: Instruction[] = []
   for (const original of code.instructions) {
     const { writes, reads } = original
-    if (!reads.some(isGone) && !writes.some(isGone)) {
+    if (!anyGone(reads) && !anyGone(writes)) {
       out.push(original)
       continue
     }
