@@ -111,8 +111,13 @@ export function shapeOf(p: Product, side: 'left' | 'right'): FactorShape {
   const factor = p[side]
   const probe = probeFactor(p, factor)
   const free = p.batch.length + factor.free.length
-  const last = (end: number, sizes: readonly number[]): boolean =>
-    sizes.length > 0 && (Math.abs(probe.stride(end - 1) ?? 0) === 1 || sizes.at(-1) === 1)
+  // Along an axis of size 1 nothing has a neighbour: what counts is the last longer one.
+  const last = (end: number, sizes: readonly number[]): boolean => {
+    let axis = sizes.length - 1
+    while (axis > 0 && sizes[axis] === 1) axis--
+    const stride = probe.stride(end - sizes.length + axis)
+    return sizes.length > 0 && (sizes[axis] === 1 || Math.abs(stride ?? 0) === 1)
+  }
   const contract = free + p.contract.length
   const { axis } = p.numerics
   const follows = p.contract.map((size, i) => i === 0 || probe.merges(free + i - 1, free + i, size))
