@@ -62,7 +62,8 @@ const ACCESSES: ReadonlySet<string> = new Set<AccessStmt['op']>([
   'store',
   'scatter',
 ])
-const isAccess = (s: Stmt): s is AccessStmt => ACCESSES.has(s.op)
+/** Whether a statement has an address in a buffer. */
+export const isAccess = (s: Stmt): s is AccessStmt => ACCESSES.has(s.op)
 
 /** An access's address, by how its parts change. */
 interface Parts {

@@ -10,6 +10,7 @@ import type { Body } from '../../ir/body.js'
 import type { ScanAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
 import type { OutputAttrs } from '../../ir/primitives/structure.js'
+import { isAccess } from '../kernel/addresses.js'
 import { affine, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, BufferDecl, Stmt } from '../kernel/ir.js'
 import { Renaming } from '../kernel/rename.js'
@@ -221,7 +222,7 @@ class Loop {
       }
     })
     const moved = (s: Stmt): Stmt => {
-      if (s.op === 'load' || s.op === 'gather' || s.op === 'store' || s.op === 'scatter') {
+      if (isAccess(s)) {
         const { buffer, at } = places.get(s.buffer) as Place
         return { ...s, buffer, at: plus(s.at, at) }
       }
