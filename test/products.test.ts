@@ -49,3 +49,22 @@ describe.each(ROWS)('products of %i rows', (m) => {
     }
   })
 })
+
+/** Sizes with tiles of their own and, in some, chunks of equal rows that are no multiple of a tile's. */
+const LARGE = [
+  [37, 513, 193],
+  [96, 300, 250],
+  [100, 1030, 337],
+  [256, 64, 200],
+] as const
+
+describe('large products', () => {
+  it.each(LARGE)('[%i,%i] by [%i columns]', { timeout: 60_000 }, (m, k, n) => {
+    const [a, b] = [numbers(m * k, 7), numbers(k * n, 5)]
+    const expected = product(a, b, [m, k, n])
+    for (const [left, right] of TURNED) {
+      const c = matmul(matrix(a, m, k, left), matrix(b, k, n, right))
+      expect(Array.from(c.dataSync()), `turned: ${left}, ${right}`).toEqual(expected)
+    }
+  })
+})

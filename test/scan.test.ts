@@ -100,6 +100,16 @@ describe('scan', () => {
     for (const name of ['w', 'h', 'x'] as const) close(second[name], wanted[name])
   })
 
+  test('is the loop written out where states are wide', () => {
+    const [w, h, x] = [random([70, 70], 1).div(70), random([20, 70], 3), random([3, 20, 70], 2)]
+    const step: Step = (s, e) => {
+      const next = s.matmul(w).add(e).tanh()
+      return [next, next]
+    }
+    const [ours, theirs] = [scan(step, h, x), unrolled(step, h, x)]
+    ours.forEach((y, i) => void close(y, theirs[i]!))
+  })
+
   test('trains the variables it reads, eagerly and compiled', () => {
     weigh(scan(recurrent, init, xs)).backward()
     const eager = weight.grad!.dataSync()

@@ -136,6 +136,8 @@ function tiledProduct(
 
 /** Steps of K that the lanes of a panel are asked for ahead. */
 const STEPS_AHEAD = 4
+/** Steps of K beside which asking for a tile's results is next to nothing. */
+const WORTH_FETCHING = 64
 
 /** Writes the body of one chunk. */
 class ChunkEmitter {
@@ -143,6 +145,8 @@ class ChunkEmitter {
   private readonly type
   /** Whether panels are too large to stay in the first-level cache. */
   private readonly fetchesAhead
+  /** Whether the lines of results are asked for while K runs: they may lie in none of the caches. */
+  private readonly fetchesResults
 
   constructor(
     private readonly k: KernelAssembly,
@@ -163,7 +167,12 @@ class ChunkEmitter {
         ? k.scratch('panels', MEMORY_TYPE[p.dtype], panels * length * c.tile.lanes)
         : null
     const bytes = (p.dtype === 'float64' ? 8 : 4) * length * c.chunkColumns
-    this.fetchesAhead = (ctx.target.prefetches ?? false) && bytes > ctx.target.cache.l1
+    const { prefetches = false, cache } = ctx.target
+    this.fetchesAhead = prefetches && bytes > cache.l1
+    const last = p.batch.length + p.left.free.length + p.right.free.length - 1
+    const alongLanes = p.right.free.length === 1 && probeWrite(p).stride(last) === 1
+    this.fetchesResults =
+      prefetches && p.left.free.length === 1 && alongLanes && length >= WORTH_FETCHING
   }
 
   /** All results of the chunk for one batch index. */
@@ -268,6 +277,11 @@ class ChunkEmitter {
     const walk = block.walk(
       this.rowsFollow.map((follows, i) => follows && (packed !== null || this.lanes.follows[i]!)),
     )
+    if (this.fetchesResults) {
+      const fetch = (): void => this.fetchResults(batch, row, height, column, width)
+      if (sums === null) fetch()
+      else if (direct) k.when(block.number, 'eq', affine(p.numerics.blocks - 1), fetch)
+    }
     microKernel(k, {
       type: this.type,
       lanes: roundUp(width, nativeLanes(this.ctx.target, this.type)),
@@ -291,6 +305,29 @@ class ChunkEmitter {
         sums === null
           ? undefined
           : (end) => this.ends(block, sums, direct ? whole : null, inChunk, end),
+    })
+  }
+
+  /** Asks for the lines that a tile's results go to, and for those of what is read with them. */
+  private fetchResults(
+    batch: Affine[],
+    row: Affine,
+    height: number,
+    column: Affine,
+    width: number,
+  ): void {
+    const { k, p } = this
+    const line = p.dtype === 'float64' ? 8 : 16
+    k.loop('row', height, (i) => {
+      for (let lane = 0; lane < width; lane += line) {
+        const at = plus(column, lane)
+        const writes = k.block(() => p.write(k, batch, [plus(row, i)], [at], k.reg(this.type)))
+        for (const s of writes) {
+          if (s.op === 'load' || s.op === 'store') {
+            k.emit({ op: 'prefetch', buffer: s.buffer, at: s.at, writes: s.op === 'store' })
+          }
+        }
+      }
     })
   }
 

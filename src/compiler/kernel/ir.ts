@@ -128,8 +128,13 @@ export type Stmt =
       readonly from: Reg
       readonly when?: Reg
     }
-  /** Says that `buffer[at]`, which may lie outside the buffer, will be read soon. Changes nothing. */
-  | { readonly op: 'prefetch'; readonly buffer: BufferDecl; readonly at: Affine }
+  /** Says that `buffer[at]`, which may lie outside the buffer, will be read or written soon. Changes nothing. */
+  | {
+      readonly op: 'prefetch'
+      readonly buffer: BufferDecl
+      readonly at: Affine
+      readonly writes?: boolean
+    }
   /** `buffer[at + scale · offset] = from`, lane after lane in order. */
   | {
       readonly op: 'scatter'

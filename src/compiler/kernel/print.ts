@@ -33,7 +33,7 @@ export function formatStmt(s: Stmt): string {
     case 'load':
       return `${typed(s.dst)} = ${s.buffer.name}[${formatAffine(s.at)}]`
     case 'prefetch':
-      return `prefetch ${s.buffer.name}[${formatAffine(s.at)}]`
+      return `prefetch${s.writes ? ' to write' : ''} ${s.buffer.name}[${formatAffine(s.at)}]`
     case 'gather':
       return `${typed(s.dst)} = ${s.buffer.name}[${formatAffine(s.at)} + ${s.scale}*${reg(s.offset)}]`
     case 'store': {

@@ -73,15 +73,19 @@ export function emitGather(e: State, s: Of<'gather'>, part: number): void {
 
 const LINE = 64
 
-/** Asks for the cache lines of a part of neighbours; of anything else, for none. */
+/** Asks for the cache lines of a part of neighbours, or for the line of what all lanes share. */
 export function emitPrefetch(e: State, s: Of<'prefetch'>, part: number): void {
   const a = accessOf(e, s)
   const size = BYTES[s.buffer.type]
-  if (a.laneBytes !== size || a.varying.length > 0) return
+  const name = s.writes ? 'prefetchw' : 'prefetcht0'
+  const ask = (offset: number): void => e.code.emit(name, [mem(pointerOf(e, a), a.bytes + offset)])
+  if (a.varying.length > 0) return
+  if (a.laneBytes === 0 && part === e.lanes.parts[0]) ask(0)
+  if (a.laneBytes !== size) return
   const bytes = size * e.lanes.size
   const first = Math.ceil((bytes * part) / LINE) * LINE
   for (let at = first; at < bytes * (part + 1); at += LINE) {
-    e.code.emit('prefetcht0', [mem(pointerOf(e, a), a.bytes + at)])
+    ask(at)
   }
 }
 
