@@ -7,7 +7,7 @@ import { blockLength } from './blocks.js'
 import { type Product, probeFactor, probeWrite } from './factors.js'
 import type { Probe } from './probe.js'
 import { product } from './spec.js'
-import { crowding, stepCost } from './steps.js'
+import { crowding, mostRows, stepCost } from './steps.js'
 
 export interface Tile {
   readonly rows: number
@@ -43,9 +43,6 @@ export function tiledCost(
   return Math.floor(rows / tile.rows) * row(tile.rows) + (rest > 0 ? row(rest) : 0)
 }
 
-/** More rows than registers allow any tile. */
-const MOST_ROWS = 32
-
 /** The target's tile, or another that uses no more registers and wastes less of small or odd shapes. */
 export function chooseTile(rows: number, columns: number, target: Target, type: RegType): Tile {
   const native = nativeLanes(target, type)
@@ -56,7 +53,7 @@ export function chooseTile(rows: number, columns: number, target: Target, type: 
   let cost = tiledCost(rows, columns, best, native, target) * 0.92
   const widest = Math.ceil(columns / native)
   for (let v = 1; v <= Math.min(widest, target.tile.rows * v0); v++) {
-    for (let r = Math.min(rows, MOST_ROWS); r >= 1; r--) {
+    for (let r = Math.min(rows, mostRows(v)); r >= 1; r--) {
       const crowded = crowding(target, r, v)
       if (crowded === null) continue
       const tile = { rows: r, lanes: v * native }

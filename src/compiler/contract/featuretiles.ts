@@ -11,7 +11,7 @@ import { REGISTER_TYPE } from '../lower/assembly.js'
 import { nativeLanes } from './choose.js'
 import type { Patches } from './patches.js'
 import { product } from './spec.js'
-import { crowding, stepCost } from './steps.js'
+import { crowding, mostRows, stepCost } from './steps.js'
 import { columnsOf, linesOf, type Unit } from './windows.js'
 
 export interface FeatureTiling {
@@ -56,7 +56,7 @@ export function featureTiling(
   const widest = Math.min(4, Math.ceil(c.features / native))
   let best: { cost: number; box: Unit; vectors: number } | null = null
   for (let vectors = 1; vectors <= widest; vectors++) {
-    let most = UNIT_POSITIONS
+    let most = mostRows(vectors)
     while (crowding(target, most, vectors) === null) most--
     for (const box of boxesIn(unit, most, c.output.length <= 2)) {
       const { cost, shapes } = unitCost(c.features, unit, box, vectors, native, target)

@@ -35,6 +35,12 @@ export function stepCost(target: Target, r: number, v: number, loop = 1, load = 
   return Math.max(multiply, (r + load * v) / 2) + splats + loads + loop
 }
 
+/** The most sums a tile can have beside a register for each operand, on any target. */
+const MOST_SUMS = 30
+
+/** More rows than this are too many for tiles of v registers, whatever the target. */
+export const mostRows = (v: number): number => Math.floor(MOST_SUMS / v)
+
 /** How much slower a tile is that takes more registers than the target's own. */
 const CROWDED = 1.15
 

@@ -14,7 +14,7 @@ import { blockLength } from './blocks.js'
 import { chooseTile, nativeLanes, roundUp, type Tile, tiledCost } from './choose.js'
 import type { Patches } from './patches.js'
 import { product } from './spec.js'
-import { crowding, stepCost } from './steps.js'
+import { crowding, mostRows, stepCost } from './steps.js'
 
 /** Positions that are worked on together: images × lines × columns. */
 export interface Unit {
@@ -128,7 +128,7 @@ function directTiling(c: Patches, target: Target): Costed {
   for (let v = 1; v <= Math.min(4, Math.ceil(columns / native)); v++) {
     for (let together = 1; together <= Math.min(lines, 8); together++) {
       const width = together * v
-      for (let rows = Math.min(c.features, 16); rows >= 1; rows--) {
+      for (let rows = Math.min(c.features, 16, mostRows(width)); rows >= 1; rows--) {
         const crowded = crowding(target, rows, width)
         if (crowded === null) continue
         // What is left of features, lines or columns costs a tile as if it were whole.

@@ -2,7 +2,7 @@
 // most. It decides which tails and guards an emitter may leave out.
 
 import type { Affine, Bound, Kernel, Stmt } from './ir.js'
-import { boundParts, variableOf, walk } from './walk.js'
+import { boundParts, walk } from './walk.js'
 
 export interface Interval {
   readonly low: number
@@ -15,7 +15,7 @@ const EVERYTHING: Interval = { low: Number.NEGATIVE_INFINITY, high: Number.POSIT
 export function definitionsOf(kernel: Kernel): readonly Stmt[] {
   const found: Stmt[] = []
   walk(kernel.body, (s) => {
-    if (variableOf(s) !== null) found.push(s)
+    if ('variable' in s) found.push(s)
   })
   return found
 }

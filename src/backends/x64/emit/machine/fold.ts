@@ -149,5 +149,15 @@ export function foldLoads(code: Code, counts: Counts, spreads: boolean): void {
       loadedAt[reg.id] = at
     }
   }
-  code.instructions = out.filter((i): i is Instruction => i !== null)
+  code.instructions = withoutGaps(out)
+}
+
+/** What is left of a list whose gaps are closed. */
+export function withoutGaps(list: readonly (Instruction | null)[]): Instruction[] {
+  const kept: Instruction[] = []
+  for (let n = 0; n < list.length; n++) {
+    const i = list[n]!
+    if (i !== null) kept.push(i)
+  }
+  return kept
 }

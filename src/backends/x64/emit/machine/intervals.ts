@@ -54,10 +54,18 @@ export function intervalsOf(code: Code): Interval[] {
       if (atEnd) ends[id] = Math.max(ends[id]!, 2 * block.last + 1)
     })
   }
-  const intervals: Interval[] = []
-  for (const reg of registers) {
-    const { id } = reg
-    if (starts[id]! >= 0) intervals.push(new Interval(reg, starts[id]!, ends[id]!, uses[id]!))
-  }
-  return intervals.sort((a, b) => a.start - b.start || a.reg.id - b.reg.id)
+  return inOrder(starts, 2 * instructions.length).map(
+    (id) => new Interval(registers[id]!, starts[id]!, ends[id]!, uses[id]!),
+  )
+}
+
+/** Ids by their starts, those below `limit` and not negative; of equal ones the lower id comes first. */
+function inOrder(starts: Int32Array, limit: number): number[] {
+  // Counted, not compared: how many start before each position tells where its ids go.
+  const next = new Int32Array(limit + 1)
+  for (let id = 0; id < starts.length; id++) if (starts[id]! >= 0) next[starts[id]! + 1]!++
+  for (let at = 1; at <= limit; at++) next[at]! += next[at - 1]!
+  const ids: number[] = new Array(next[limit]!).fill(-1)
+  for (let id = 0; id < starts.length; id++) if (starts[id]! >= 0) ids[next[starts[id]!]!++] = id
+  return ids
 }

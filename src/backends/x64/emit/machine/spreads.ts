@@ -6,7 +6,7 @@
 // loop gives some of its spread loads to all of their users, as many as that leaves room for.
 
 import { type Code, type Instruction, type View, VReg } from './code.js'
-import { type Counts, type Load, loadOf, withMemory } from './fold.js'
+import { type Counts, type Load, loadOf, withMemory, withoutGaps } from './fold.js'
 
 /** Most instructions that load, for every one that computes: some room is left for other lines to arrive. */
 const LOADS_PER_OPERATION = 5 / 6
@@ -49,7 +49,7 @@ export function foldSpreads(code: Code, { reads, writes }: Counts): void {
     for (let n = 0; n < i.writes.length; n++) writtenAt[i.writes[n]!.id] = at
   }
   stretch.settle(out)
-  code.instructions = out.filter((i): i is Instruction => i !== null)
+  code.instructions = withoutGaps(out)
 }
 
 /** Instructions between two that nothing may move past. */
