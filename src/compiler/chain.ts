@@ -47,37 +47,40 @@ const hull = (a: Interval, b: Interval): Interval => ({
 })
 const isInside = (a: Interval, b: Interval): boolean => a.low >= b.low && a.high <= b.high
 
-/** Accesses of one buffer whose places differ by numbers only: as a rule the copies of an unrolled one. */
-interface Access {
-  readonly writes: boolean
-  readonly terms: Affine['terms']
-  low: number
-  high: number
-}
+/** Accesses whose places differ by numbers only, by what they share: as a rule copies of an unrolled one. */
+type Accesses = Map<Affine['terms'], Interval>
 
-/** How a kernel accesses each of its slots. */
-function accessesOf(kernel: Kernel): Map<number, Access[]> {
-  const found = new Map<number, Access[]>()
-  for (const b of kernel.buffers) if (b.space === 'slot') found.set(b.id, [])
+/** How a kernel reads and writes each of its slots. */
+function accessesOf(kernel: Kernel): Map<number, { reads: Accesses; writes: Accesses }> {
+  const found = new Map<number, { reads: Accesses; writes: Accesses }>()
+  for (const { id, space } of kernel.buffers) {
+    if (space === 'slot') found.set(id, { reads: new Map(), writes: new Map() })
+  }
   walk(kernel.body, (s) => {
     if (s.op !== 'load' && s.op !== 'store' && s.op !== 'gather' && s.op !== 'scatter') return
-    const list = found.get(s.buffer.id)
-    if (list === undefined) return
-    const writes = s.op === 'store' || s.op === 'scatter'
+    const of = found.get(s.buffer.id)
+    if (of === undefined) return
+    const accesses = s.op === 'load' || s.op === 'gather' ? of.reads : of.writes
     const known = s.op === 'load' || s.op === 'store'
     const terms = known ? s.at.terms : NO_TERMS
-    const [low, high] = known ? [s.at.constant, s.at.constant] : [0, s.buffer.length - 1]
-    const same = list.find((a) => a.terms === terms && a.writes === writes)
-    if (same === undefined) list.push({ writes, terms, low, high })
-    else {
-      same.low = Math.min(same.low, low)
-      same.high = Math.max(same.high, high)
-    }
+    const low = known ? s.at.constant : 0
+    const high = known ? s.at.constant : s.buffer.length - 1
+    accesses.set(terms, hull(accesses.get(terms) ?? NOTHING, { low, high }))
   })
   return found
 }
 
 const NO_TERMS: Affine['terms'] = []
+
+/** The places of accesses, at least and at most. */
+function placesOf(accesses: Accesses, ranges: Ranges): Interval {
+  let places = NOTHING
+  for (const [terms, { low, high }] of accesses) {
+    const from = ranges.affine({ constant: 0, terms })
+    places = hull(places, { low: from.low + low, high: from.high + high })
+  }
+  return places
+}
 
 /** What each piece of a kernel touches of its slots, in order of declaration. */
 function touchedBy(kernel: Kernel, pieces: number): Touched[] {
@@ -92,15 +95,9 @@ function touchedBy(kernel: Kernel, pieces: number): Touched[] {
   for (let p = 0; p < pieces; p++) {
     const ranges = new Ranges(kernel, { low: p * each, high: (p + 1) * each - 1 }, definitions)
     for (const [i, { id }] of slots.entries()) {
-      let [reads, writes] = [NOTHING, NOTHING]
-      for (const a of accesses.get(id) as Access[]) {
-        const from = ranges.affine({ constant: 0, terms: a.terms })
-        const at = { low: from.low + a.low, high: from.high + a.high }
-        if (a.writes) writes = hull(writes, at)
-        else reads = hull(reads, at)
-      }
-      touched[i]!.reads?.push(reads)
-      touched[i]!.writes?.push(writes)
+      const { reads, writes } = accesses.get(id)!
+      touched[i]!.reads?.push(placesOf(reads, ranges))
+      touched[i]!.writes?.push(placesOf(writes, ranges))
     }
   }
   return touched

@@ -107,7 +107,7 @@ class Core {
 
   /** Encodes one instruction. The methods of the mnemonics come here. */
   encode(instruction: Instruction, operands: readonly Operand[], options: Options | null): void {
-    this.checkOpen(instruction.mnemonic)
+    if (this.result !== null) this.checkOpen(instruction.mnemonic)
     const { code } = this
     const form = formFor(instruction, operands, options)
     const start = this.lines ? this.here() : null

@@ -79,7 +79,7 @@ export class Code {
 
   /** Four bytes, the lowest first. */
   four(bits: number): void {
-    this.reserve(4)
+    if (this.length + 4 > this.data.length) this.reserve(4)
     const { data, length } = this
     data[length] = bits
     data[length + 1] = bits >> 8
