@@ -40,7 +40,7 @@ function rates(n: number): { readonly rows: string[]; readonly best: number[] } 
   const [x, y] = [randn([n, n]), randn([n, n])]
   const multiply = compile((a: Tensor, b: Tensor) => a.matmul(b))
   const once = (): void => {
-    multiply(x, y).dataSync()
+    multiply(x, y).realize()
   }
   const flops = 2 * n ** 3
   const reps = Math.max(1, Math.round(2e7 / flops))
