@@ -10,7 +10,7 @@ import { listener } from '../profile.js'
 import { type Segment, splitSegments } from '../segments.js'
 import { type Residence, Storage } from '../storage.js'
 import { COSTS } from './costs.js'
-import { type Arrays, addressOf, adviseHuge } from './native/arrays.js'
+import { type Arrays, addressOf } from './native/arrays.js'
 import { PAGE, roundUp, viewOf } from './native/pages.js'
 import type { PlanCode } from './plan-code.js'
 import { Recorder } from './recorder.js'
@@ -211,7 +211,6 @@ export class X64Executable implements Executable {
   /** Looks up where a storage's array is, and notes it. */
   private settle(storage: Storage, host: TypedArray): number {
     const address = addressOf(host)
-    adviseHuge(address, host.byteLength)
     storage.residence = new Place(this.host.device, address, host)
     return address
   }

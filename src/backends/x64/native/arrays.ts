@@ -7,8 +7,7 @@ import { DTYPES, type DType, type TypedArray } from '../../../base/dtype.js'
 import { OutOfMemoryError } from '../../../base/errors.js'
 import { freeArraysAtOnce } from './engine.js'
 import { koffi } from './koffi.js'
-import { libc, MADV_HUGEPAGE } from './libc.js'
-import { HUGE, roundUp } from './pages.js'
+import { libc } from './libc.js'
 
 /** Where vectors like to begin: a cache line. */
 export const LINE = 64
@@ -35,7 +34,6 @@ const PIECE = 4096
 const SLAB = 65536
 
 const M_TRIM_THRESHOLD = -1
-const M_TOP_PAD = -2
 const M_MMAP_THRESHOLD = -3
 
 /** Uninitialised memory of the engine's allocator, which is the C library's. */
@@ -71,7 +69,6 @@ export class Arrays {
       const whole = take(bytes + LINE)
       const at = addressOf(whole)
       const skip = (LINE - (at % LINE)) % LINE
-      adviseHuge(at, bytes)
       return { array: new Kind(whole.buffer, skip, length), address: at + skip }
     }
     if (this.used + bytes > this.slab.length) {
@@ -86,21 +83,8 @@ export class Arrays {
   }
 }
 
-/**
- * Asks the system for huge pages under a large array and what comes after it in the heap: fresh small pages
- * cost twice as much to write. A wish, no more, and one to make ahead: where the heap has noted down as
- * much as the size of a block, the page is a small one already.
- */
-export function adviseHuge(address: number, bytes: number): void {
-  if (bytes < HUGE / 2) return
-  const from = Math.floor(address / HUGE) * HUGE
-  libc().madvise(from, roundUp(address + bytes, HUGE) + GROWTH - from, MADV_HUGEPAGE)
-}
-
 /** Memory the heap keeps beyond what is in use. */
 const KEEP = 512 << 20
-/** Addresses the heap asks for at once: huge pages do not reach over the seams between one growth and the next. */
-const GROWTH = 64 << 20
 let keeping = false
 
 function keepMemory(): void {
@@ -111,5 +95,4 @@ function keepMemory(): void {
   // Older C libraries take at most 32 MiB.
   if (c.mallopt(M_MMAP_THRESHOLD, 1 << 30) !== 1) c.mallopt(M_MMAP_THRESHOLD, 32 << 20)
   c.mallopt(M_TRIM_THRESHOLD, KEEP)
-  c.mallopt(M_TOP_PAD, GROWTH)
 }

@@ -5,8 +5,7 @@ import { koffi } from './koffi.js'
 import { ERRNO, errnoName, libc, MADV_HUGEPAGE, MAP, PROT } from './libc.js'
 
 export const PAGE = 4096
-/** The size of a huge page. */
-export const HUGE = 2 << 20
+const HUGE = 2 << 20
 
 export const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to
 
