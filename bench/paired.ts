@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { PEERS } from './peers/list.js'
 import { type Command, Peer } from './peers/peer.js'
-import { median } from './timing.js'
+import { inOrder, median } from './timing.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -45,15 +45,13 @@ const start = (name: string): Promise<Peer> => {
   return Peer.start(name, PEERS[name]?.(settings) ?? tree(path.resolve(name)))
 }
 
-const sorted = (x: readonly number[]): number[] => [...x].sort((a, b) => a - b)
-
 /** The middle of some numbers, and the limits within which the true middle lies in 19 of 20 cases. */
 function middle(x: readonly number[]): {
   readonly at: number
   readonly from: number
   readonly to: number
 } {
-  const s = sorted(x)
+  const s = inOrder(x)
   const reach = 0.98 * Math.sqrt(s.length)
   const place = (i: number): number => s[Math.min(s.length - 1, Math.max(0, Math.round(i)))]!
   const half = (s.length - 1) / 2
@@ -79,7 +77,7 @@ async function compare(workload: string, peers: readonly Peer[]): Promise<void> 
   }
   for (const [i, { name }] of peers.entries()) {
     const ratio = middle(times[i]!.map((t, round) => t / times[0]![round]!))
-    const [usual, best] = [median(sorted(times[i]!)), least[i]!]
+    const [usual, best] = [median(inOrder(times[i]!)), least[i]!]
     console.log(
       `${(i === 0 ? workload : '').padEnd(26)} ${name.padEnd(20)} ${usual.toFixed(0).padStart(8)} µs` +
         `  best ${best.toFixed(0).padStart(8)} µs` +

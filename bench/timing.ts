@@ -17,6 +17,8 @@ const LEAST_RUNS = 5
 
 export const digits = (x: number, n: number): number => Number(x.toFixed(n))
 
+export const inOrder = (xs: readonly number[]): number[] => [...xs].sort((a, b) => a - b)
+
 /** The middle of sorted numbers, or the mean of the two there. */
 export function median(sorted: readonly number[]): number {
   const middle = sorted.length >> 1

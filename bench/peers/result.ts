@@ -1,6 +1,6 @@
 // What was measured of one workload, and what follows from it.
 
-import { median } from '../timing.js'
+import { inOrder, median } from '../timing.js'
 
 /** One peer's figures: of each round its median, and what it said when it prepared. */
 export interface Figures {
@@ -32,7 +32,7 @@ export const measuredBy = (result: Result, peer: string): Figures | null => {
 }
 
 export function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b)
+  const sorted = inOrder(values)
   return { middle: median(sorted), low: sorted[0] as number, high: sorted.at(-1) as number }
 }
 

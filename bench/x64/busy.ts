@@ -7,7 +7,7 @@ import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { currentDeviceName, getNumThreads } from 'tessera'
-import { measured, median } from '../timing.js'
+import { inOrder, measured, median } from '../timing.js'
 import { WORKLOADS } from '../workloads/index.js'
 
 const { values, positionals } = parseArgs({
@@ -33,8 +33,6 @@ async function rate(step: () => unknown, time: number): Promise<number> {
   }
   return (1e3 * steps) / (performance.now() - start)
 }
-
-const inOrder = (xs: readonly number[]): number[] => [...xs].sort((a, b) => a - b)
 
 /** Medians of a step by itself and beside processes that are never idle, in alternating rounds. */
 async function beside(name: string): Promise<void> {
