@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { chain } from './chain.js'
+import { TARGET } from './fixtures.js'
 import { affine, ofVar, plus, times } from './kernel/affine.js'
 import type { Target } from './kernel/ir.js'
 import type { BufferRef } from './lower/assembly.js'
@@ -9,16 +10,7 @@ import { KernelAssembly } from './lower/assembly.js'
 import type { Step } from './lower/lower.js'
 
 const LENGTH = 1024
-const target: Target = {
-  name: 'test',
-  nativeLanes: 8,
-  mapLanes: 8,
-  fusedMultiplyAdd: true,
-  tile: { rows: 4, lanes: 16 },
-  maxBuffers: 64,
-  cache: { l1: 32 << 10, l2: 16 << 10 },
-  processors: 2,
-}
+const target: Target = { ...TARGET, cache: { l1: 32 << 10, l2: 16 << 10 }, processors: 2 }
 
 let buffers = 0
 const buffer = (): BufferRef => ({ id: buffers++, type: 'f32', length: LENGTH, name: 'b' })

@@ -21,7 +21,7 @@ export interface Chain {
 export type Link = Step | Chain
 
 /** Pieces for each processor: enough for one that falls behind to be helped. */
-export const PIECES_PER_PROCESSOR = 4
+const PIECES_PER_PROCESSOR = 4
 const MOST_PIECES = 32
 /** Steps to look at for one that continues a chain. */
 const LOOK_AHEAD = 24
@@ -47,6 +47,8 @@ const hull = (a: Interval, b: Interval): Interval => ({
 })
 const isInside = (a: Interval, b: Interval): boolean => a.low >= b.low && a.high <= b.high
 
+const NO_TERMS: Affine['terms'] = []
+
 /** Accesses whose places differ by numbers only, by what they share: as a rule copies of an unrolled one. */
 type Accesses = Map<Affine['terms'], Interval>
 
@@ -69,8 +71,6 @@ function accessesOf(kernel: Kernel): Map<number, { reads: Accesses; writes: Acce
   })
   return found
 }
-
-const NO_TERMS: Affine['terms'] = []
 
 /** The places of accesses, at least and at most. */
 function placesOf(accesses: Accesses, ranges: Ranges): Interval {

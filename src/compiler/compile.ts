@@ -14,7 +14,7 @@ import { homeOf, lowerGroups, type Step } from './lower/lower.js'
 import { hasKernel } from './lower/single.js'
 import { bytesOf, planMemory } from './memory.js'
 import { settle } from './scan/settle.js'
-import { type Scheduled, schedule } from './schedule.js'
+import { callsOf, type Scheduled, schedule } from './schedule.js'
 
 /** Compiles a program whose shapes are all known for a target. */
 export function compileProgram(program: Program, target: Target, options: FuseOptions = {}): Plan {
@@ -105,10 +105,7 @@ class PlanBuilder {
   private command({ step }: Scheduled): void {
     const place = (ref: BufferRef): number => this.indexOf.get(ref.id) as number
     if (step.op !== 'host') {
-      for (const [i, { kernel, args }] of (step.op === 'chain'
-        ? step.calls
-        : [step.call]
-      ).entries()) {
+      for (const [i, { kernel, args }] of callsOf(step).entries()) {
         if (step.op === 'chain' && i > 0) this.commands.push({ op: 'barrier', pieces: step.pieces })
         this.commands.push({ op: 'kernel', kernel, args: args.map(place) })
       }

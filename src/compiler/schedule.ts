@@ -22,7 +22,8 @@ export const writesOf = (step: Link): readonly BufferRef[] =>
     ? step.outputs.map((o) => o.ref)
     : callsOf(step).flatMap((call) => touched(call, 'write'))
 
-const callsOf = (step: Exclude<Link, { op: 'host' }>): readonly KernelCall[] =>
+/** The kernels of a step, in order. */
+export const callsOf = (step: Exclude<Link, { op: 'host' }>): readonly KernelCall[] =>
   step.op === 'chain' ? step.calls : [step.call]
 
 function touched({ kernel, args }: KernelCall, how: 'read' | 'write'): BufferRef[] {

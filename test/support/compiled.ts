@@ -3,22 +3,12 @@
 import { DTYPES } from '../../src/base/dtype.js'
 import { sizeOf } from '../../src/base/shape.js'
 import { compileProgram } from '../../src/compiler/compile.js'
+import { TARGET } from '../../src/compiler/fixtures.js'
 import type { FuseOptions } from '../../src/compiler/fuse/fuse.js'
 import { interpretPlan } from '../../src/compiler/kernel/interpret-plan.js'
-import type { Plan, Target } from '../../src/compiler/kernel/ir.js'
+import type { Plan } from '../../src/compiler/kernel/ir.js'
 import { type Node, topological } from '../../src/ir/node.js'
 import type { NDArray } from '../../src/ir/op.js'
-
-/** A target without peculiarities. */
-export const TARGET: Target = {
-  name: 'interpreter',
-  nativeLanes: 4,
-  mapLanes: 16,
-  fusedMultiplyAdd: true,
-  tile: { rows: 4, lanes: 8 },
-  maxBuffers: 64,
-  cache: { l1: 32 * 1024, l2: 1024 * 1024 },
-}
 
 /** Parameters below some roots, in a definite order. */
 export const parametersOf = (roots: readonly Node[]): Node[] =>

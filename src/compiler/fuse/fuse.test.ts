@@ -15,19 +15,10 @@ import type { Node } from '../../ir/node.js'
 import '../../ir/primitives/index.js'
 import { parameter } from '../../ir/primitives/source.js'
 import { expandComposites, gradients } from '../../transforms/grad.js'
-import type { Target } from '../kernel/ir.js'
+import { TARGET } from '../fixtures.js'
 import { simplify } from '../simplify/simplify.js'
 import { fuse } from './fuse.js'
 
-const TARGET: Target = {
-  name: 'test',
-  nativeLanes: 4,
-  mapLanes: 16,
-  fusedMultiplyAdd: true,
-  tile: { rows: 4, lanes: 8 },
-  maxBuffers: 64,
-  cache: { l1: 32768, l2: 1 << 20 },
-}
 const float = (...shape: number[]): Node => parameter(shape, 'float32')
 const groupsOf = (...roots: Node[]) => fuse(simplify(expandComposites(roots)), TARGET).groups
 /** The kinds of groups, in order. */

@@ -5,21 +5,12 @@ import { add, div, dot, exp, full, mul } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
 import '../../ir/primitives/index.js'
 import { parameter } from '../../ir/primitives/source.js'
+import { TARGET } from '../fixtures.js'
 import { fuse } from '../fuse/fuse.js'
-import type { Fault, Target } from '../kernel/ir.js'
+import type { Fault } from '../kernel/ir.js'
 import type { KernelCall } from './assembly.js'
 import { Buffers } from './buffers.js'
 import { lowerGroups } from './lower.js'
-
-const target: Target = {
-  name: 'test',
-  nativeLanes: 8,
-  mapLanes: 8,
-  fusedMultiplyAdd: true,
-  tile: { rows: 4, lanes: 16 },
-  maxBuffers: 64,
-  cache: { l1: 32 << 10, l2: 16 << 10 },
-}
 
 const input = (...shape: number[]): Node => parameter(shape, 'float32')
 
@@ -27,7 +18,7 @@ const input = (...shape: number[]): Node => parameter(shape, 'float32')
 function lowered(...outputs: Node[]): { calls: KernelCall[]; buffers: Buffers } {
   const buffers = new Buffers()
   const faults: Fault[] = []
-  const steps = lowerGroups(fuse(outputs, target), buffers, target, faults)
+  const steps = lowerGroups(fuse(outputs, TARGET), buffers, TARGET, faults)
   return { calls: steps.flatMap((s) => (s.op === 'kernel' ? [s.call] : [])), buffers }
 }
 
