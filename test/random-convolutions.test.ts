@@ -6,6 +6,7 @@
 import fc from 'fast-check'
 import { F, type Tensor, tensor, Variable } from 'tessera'
 import { expect, it } from 'vitest'
+import { sizeOf } from '../src/base/shape.js'
 
 const CONVOLUTIONS = 120
 const WORK = 2 ** 21 // products of two numbers in one convolution, at most
@@ -73,11 +74,9 @@ function shapes(s: Sizes) {
   }
 }
 
-const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
-
 function data(s: Sizes) {
   const { x, w, y } = shapes(s)
-  return { x: numbers(count(x), 7), w: numbers(count(w), 3), dy: numbers(count(y), 4) }
+  return { x: numbers(sizeOf(x), 7), w: numbers(sizeOf(w), 3), dy: numbers(sizeOf(y), 4) }
 }
 
 /** The definition of a convolution and of its gradients. */

@@ -2,6 +2,7 @@
 
 import { DTYPES, type DType, type TypedArray } from '../../base/dtype.js'
 import { ClosedError } from '../../base/errors.js'
+import { sizeOf } from '../../base/shape.js'
 import type { HostCall, Plan } from '../../compiler/kernel/ir.js'
 import type { Executable } from '../device.js'
 import { raise } from '../fault.js'
@@ -209,7 +210,7 @@ export class WasmExecutable implements Executable {
     const { residency } = this.host
     const view = ({ buffer, shape, dtype }: HostCall['inputs'][number]): TypedArray => {
       const at = residency.linear.i32[(this.block >>> 2) + buffer]!
-      const length = shape.reduce((a, b) => a * b, 1)
+      const length = sizeOf(shape)
       return residency.view(dtype as DType, at >>> 0, length)
     }
     call.run(call.inputs.map(view), call.outputs.map(view))

@@ -2,6 +2,7 @@
 
 import { DTYPES, type DType, type TypedArray } from '../../base/dtype.js'
 import { ClosedError, DeviceError } from '../../base/errors.js'
+import { sizeOf } from '../../base/shape.js'
 import type { HostCall, Plan } from '../../compiler/kernel/ir.js'
 import type { Device, Executable } from '../device.js'
 import { raise } from '../fault.js'
@@ -263,7 +264,7 @@ export class X64Executable implements Executable {
   private callHost(call: HostCall): void {
     const view = ({ buffer, shape, dtype }: HostCall['inputs'][number]): TypedArray => {
       const { array: Kind, bytes } = DTYPES[dtype as DType]
-      const length = shape.reduce((a, b) => a * b, 1)
+      const length = sizeOf(shape)
       return new Kind(viewOf(this.list.addressOf(buffer), length * bytes), 0, length)
     }
     call.run(call.inputs.map(view), call.outputs.map(view))

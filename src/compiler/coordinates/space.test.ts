@@ -2,12 +2,10 @@
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { stridesOf } from '../../base/shape.js'
+import { sizeOf, stridesOf } from '../../base/shape.js'
 import { formatAffine, ofVar, plus } from '../kernel/affine.js'
 import type { Affine, IndexVar } from '../kernel/ir.js'
 import { affineEqual, IndexSpace, reshapeCoords } from './space.js'
-
-const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1)
 
 /** The number a sum stands for, digits worked out. */
 function evaluate(space: IndexSpace, a: Affine, values: ReadonlyMap<number, number>): number {
@@ -65,7 +63,7 @@ it('reshapes keep the linear index', () => {
         const flat = space.linear(coords, stridesOf(shape))
         expect(evaluate(space, flat, values)).toBe(element)
       }
-      expect(product(shape)).toBe(720)
+      expect(sizeOf(shape)).toBe(720)
     }),
     { numRuns: 400 },
   )

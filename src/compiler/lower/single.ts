@@ -17,7 +17,6 @@ import { inPieces, type Loop, overChunks } from './nest.js'
 
 const CHUNK = 16384
 const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
-const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1)
 
 /** A kernel over `shape`: loops outside, a vector along the last axis. */
 function overShape(
@@ -27,7 +26,7 @@ function overShape(
   body: (e: Emitter, coords: readonly Affine[]) => void,
   workPerElement = 1,
 ): KernelCall[] {
-  if (product(shape) === 0) return []
+  if (sizeOf(shape) === 0) return []
   const space = new IndexSpace()
   const k = new KernelAssembly(`${g.name} ${what}`)
   const e = new Emitter(k, space, g.around)
@@ -71,9 +70,9 @@ function scatter(g: GroupLowering, node: Node): KernelCall[] {
   const shape = shapeOf(base)
   const size = shape[axis] as number
   const lead = shape.slice(0, axis)
-  const columns = product(shape.slice(axis + 1))
+  const columns = sizeOf(shape.slice(axis + 1))
   const count = sizeOf(shapeOf(indices))
-  if (count * product(lead) * columns === 0) return []
+  if (count * sizeOf(lead) * columns === 0) return []
   const space = new IndexSpace()
   const k = new KernelAssembly(g.name)
   const e = new Emitter(k, space, g.around)
@@ -168,7 +167,7 @@ function fold(g: GroupLowering, node: Node): KernelCall[] {
       const wrapped = node.dtype === 'uint8' ? e.k.set('and', sum, e.k.const('i32', 255)) : sum
       e.store(g.refOf(node), node.dtype, e.address(shapeOf(node), coords), wrapped)
     },
-    product(size),
+    sizeOf(size),
   )
 }
 

@@ -46,7 +46,7 @@ define<Attrs>({
 const words = (shape: readonly number[], first: number) => ({
   shape,
   dtype: 'int32' as const,
-  values: Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => (first + i) | 0),
+  values: Array.from({ length: sizeOf(shape) }, (_, i) => (first + i) | 0),
 })
 
 export interface RandomBitsAttrs extends Attrs {
