@@ -40,7 +40,7 @@ export interface MicroKernel extends End {
 }
 
 /** Statements that what is done with the sums may have in all, before it is written as a loop. */
-const WRITTEN_OUT = 256
+const WRITTEN_OUT = 96
 
 /** Steps of K from which on it pays to take several in a round. */
 const LONG_ENOUGH = 64
