@@ -17,6 +17,12 @@ export function builtin<T>(name: string): T | null {
   return (host()?.getBuiltinModule?.(name) as T | undefined) ?? null
 }
 
+/** As `builtin` where there is Node.js, older ones included. */
+export async function loadBuiltin<T>(name: string): Promise<T> {
+  // A name in the import itself would be seen by bundlers for browsers, of which some refuse it.
+  return builtin<T>(name) ?? import(/* webpackIgnore: true */ /* @vite-ignore */ name)
+}
+
 /** An environment variable; undefined where it is not set, or empty. */
 export const environment = (name: string): string | undefined => host()?.env?.[name] || undefined
 

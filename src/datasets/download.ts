@@ -1,12 +1,17 @@
 // Files from mirrors on the network, checked against what they have to be.
 
-import { FormatError } from '../base/errors.js'
+import { FailedPreconditionError, FormatError } from '../base/errors.js'
 
 /** A file that can be fetched. */
 export interface RemoteFile {
   readonly name: string
-  /** SHA-256 of the file as it is transferred, in hexadecimal. */
+  /** SHA-256 of the packed file, in hexadecimal. */
   readonly sha256: string
+  /**
+   * SHA-256 of the unpacked file, where it is known: for servers that have it without `.gz`, and for those
+   * that call the packing an encoding, which browsers undo before anybody sees it.
+   */
+  readonly unpacked?: string
 }
 
 /** No file here is larger; a server that sends more is not the one that was meant. */
@@ -43,24 +48,35 @@ async function body(url: string, response: Response): Promise<Uint8Array> {
   return out
 }
 
-/** Fetches a file from the first mirror that has it right; says what was wrong with each if none has. */
+/**
+ * Fetches a file, packed or not, from the first mirror that has it right.
+ *
+ * @throws FormatError that says what was wrong with each mirror if none has it, FailedPreconditionError for a
+ *   page that is not allowed to check what comes.
+ */
 export async function download(mirrors: readonly string[], file: RemoteFile): Promise<Uint8Array> {
+  if (globalThis.crypto?.subtle === undefined) {
+    const expected = 'a page served by https or from localhost, as others cannot check SHA-256'
+    throw new FailedPreconditionError(file.name, expected, globalThis.location?.origin ?? 'none')
+  }
+  const { name, sha256: packed, unpacked } = file
+  const right = unpacked === undefined ? [packed] : [packed, unpacked]
+  const names = unpacked === undefined ? [name] : [name, name.replace(/\.gz$/, '')]
   const problems: string[] = []
-  for (const mirror of mirrors) {
-    const url = mirror + file.name
+  for (const url of mirrors.flatMap((mirror) => names.map((n) => mirror + n))) {
     try {
       const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
       const bytes = await body(url, response)
       const found = await sha256(bytes)
-      if (found === file.sha256) return bytes
+      if (right.includes(found)) return bytes
       problems.push(`${url}: SHA-256 ${found}`)
     } catch (error) {
       problems.push(`${url}: ${reasonOf(error)}`)
     }
   }
   throw new FormatError(
-    file.name,
-    `a mirror with the file of SHA-256 ${file.sha256}`,
+    name,
+    `a mirror with the file of SHA-256 ${right.join(' or ')}`,
     problems.length === 0 ? 'no mirrors' : problems.join('; '),
     { problems },
   )

@@ -1,6 +1,7 @@
 // Where the files of a data set are: a folder that is given, the cache, a package, or the network.
 
 import { FailedPreconditionError, FormatError } from '../base/errors.js'
+import { environment, isNode, loadBuiltin } from '../base/node.js'
 import { writeAtomically } from '../io/atomic.js'
 import { download, type RemoteFile } from './download.js'
 import { gunzip, isGzip } from './gzip.js'
@@ -29,9 +30,13 @@ export interface Source {
 /** Larger files are none of ours, packed or unpacked. */
 const LIMIT = 128 * 2 ** 20
 
-const inNode = (): boolean => typeof process === 'object' && process.versions?.node !== undefined
+type Files = typeof import('node:fs/promises')
+type Modules = typeof import('node:module')
+type OperatingSystem = typeof import('node:os')
+type Path = typeof import('node:path')
 
-const isUrl = (root: string): boolean => /^https?:\/\//.test(root)
+/** Where there are no folders every root is a URL, of a page's own server too: `/data/mnist`. */
+const isUrl = (root: string): boolean => !isNode() || /^https?:\/\//.test(root)
 
 /** The bytes of one file, unpacked. */
 export async function locate(
@@ -44,7 +49,7 @@ export async function locate(
     const base = root.endsWith('/') ? root : `${root}/`
     return unpacked(base + file.name, await download([base], file))
   }
-  const searched = inNode() ? await folders(source, options) : []
+  const searched = isNode() ? await folders(source, options) : []
   for (const folder of searched) {
     const found = await read(folder, file.name)
     if (found !== null) return found
@@ -52,13 +57,13 @@ export async function locate(
   if (root !== undefined || options.download === false) {
     throw new FailedPreconditionError(
       source.name,
-      `${file.name} (packed or not) in ${searched.join(' or ')}`,
+      `${file.name} (packed or not) in ${searched.join(' or ') || 'a URL given as root'}`,
       root === undefined ? 'no such file, and download: false' : 'no such file',
       { searched },
     )
   }
   const bytes = await downloaded(source, file, searched)
-  if (inNode()) await remember(source, file, bytes)
+  if (isNode()) await remember(source, file, bytes)
   return unpacked(file.name, bytes)
 }
 
@@ -70,24 +75,24 @@ async function downloaded(
   try {
     return await download(source.mirrors, file)
   } catch (error) {
+    if (!(error instanceof FormatError)) throw error
     throw new FailedPreconditionError(
       source.name,
-      `${file.name} in ${searched.join(' or ') || 'a folder given as root'}, or from the network`,
-      `no such file, and ${(error as FormatError).received}`,
+      `${file.name} in ${searched.join(' or ') || 'a URL given as root'}, or from the network`,
+      `no such file, and ${error.received}`,
     )
   }
 }
 
 /** The folder data sets are kept in: TESSERA_HOME, or ~/.cache/tessera. */
 async function cacheFolder(name: string): Promise<string> {
-  const { homedir } = await import('node:os')
-  const { join } = await import('node:path')
-  const home = process.env.TESSERA_HOME
-  return join(home === undefined || home === '' ? join(homedir(), '.cache', 'tessera') : home, name)
+  const { homedir } = await loadBuiltin<OperatingSystem>('node:os')
+  const { join } = await loadBuiltin<Path>('node:path')
+  return join(environment('TESSERA_HOME') ?? join(homedir(), '.cache', 'tessera'), name)
 }
 
 async function folders(source: Source, { root }: LocateOptions): Promise<string[]> {
-  const { join } = await import('node:path')
+  const { join } = await loadBuiltin<Path>('node:path')
   if (root !== undefined) return [root, ...source.below.map((folder) => join(root, folder))]
   const fromPackage = await packageFolder(source)
   return [
@@ -101,8 +106,8 @@ async function folders(source: Source, { root }: LocateOptions): Promise<string[
 async function packageFolder({ packageFolder }: Source): Promise<string | null> {
   if (packageFolder === undefined) return null
   const [name, folder] = packageFolder
-  const { createRequire } = await import('node:module')
-  const { dirname, join } = await import('node:path')
+  const { createRequire } = await loadBuiltin<Modules>('node:module')
+  const { dirname, join } = await loadBuiltin<Path>('node:path')
   for (const from of [join(process.cwd(), 'index.js'), import.meta.url]) {
     try {
       return join(dirname(createRequire(from).resolve(`${name}/package.json`)), folder)
@@ -118,8 +123,8 @@ async function read(
   folder: string,
   name: string,
 ): Promise<{ path: string; bytes: Uint8Array } | null> {
-  const { open } = await import('node:fs/promises')
-  const { join } = await import('node:path')
+  const { open } = await loadBuiltin<Files>('node:fs/promises')
+  const { join } = await loadBuiltin<Path>('node:path')
   const plain = name.replace(/\.gz$/, '')
   for (const candidate of [plain, name, plain.replace('-idx', '.idx')]) {
     const path = join(folder, candidate)
@@ -145,6 +150,6 @@ async function unpacked(
 
 /** Keeps a file in the cache, if there is room and leave to. */
 async function remember(source: Source, file: RemoteFile, bytes: Uint8Array): Promise<void> {
-  const { join } = await import('node:path')
+  const { join } = await loadBuiltin<Path>('node:path')
   await writeAtomically(join(await cacheFolder(source.name), file.name), [bytes]).catch(() => {})
 }

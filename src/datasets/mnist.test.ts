@@ -179,7 +179,10 @@ describe('downloads', () => {
     server = createServer((request, response) => {
       requests.push(request.url as string)
       if (request.url === '/good/labels.gz') response.end(good)
-      else if (request.url === '/other/labels.gz') response.end('other bytes')
+      else if (request.url === '/plain/labels') response.end(labels(1, 2))
+      else if (request.url === '/encoded/labels.gz') {
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end(good)
+      } else if (request.url === '/other/labels.gz') response.end('other bytes')
       else response.writeHead(404).end()
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -196,6 +199,15 @@ describe('downloads', () => {
     const bytes = await download([`${url}none/`, `${url}other/`, `${url}good/`], file)
     expect(bytes).toEqual(good)
     expect(requests).toEqual(['/none/labels.gz', '/other/labels.gz', '/good/labels.gz'])
+  })
+
+  test('may come unpacked, under either name', async () => {
+    const plain = createHash('sha256').update(labels(1, 2)).digest('hex')
+    const either = { ...file, sha256: '0', unpacked: plain }
+    expect(await download([`${url}encoded/`], either)).toEqual(labels(1, 2))
+    expect(await download([`${url}plain/`], either)).toEqual(labels(1, 2))
+    expect(requests).toEqual(['/encoded/labels.gz', '/plain/labels.gz', '/plain/labels'])
+    await expect(download([`${url}encoded/`], file)).rejects.toThrow(FormatError)
   })
 
   test('say what was wrong with each mirror', async () => {

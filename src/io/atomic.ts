@@ -1,12 +1,17 @@
 // Files that appear complete or not at all. Node.js only.
 
+import { loadBuiltin } from '../base/node.js'
+
+type Files = typeof import('node:fs/promises')
+type Path = typeof import('node:path')
+
 /**
  * Writes a file under another name in its folder, waits until it is on disk, and then gives it its own
  * name. Folders on the way are made.
  */
 export async function writeAtomically(path: string, parts: Iterable<Uint8Array>): Promise<void> {
-  const { mkdir, open, rename, rm } = await import('node:fs/promises')
-  const { basename, dirname, join } = await import('node:path')
+  const { mkdir, open, rename, rm } = await loadBuiltin<Files>('node:fs/promises')
+  const { basename, dirname, join } = await loadBuiltin<Path>('node:path')
   const folder = dirname(path)
   await mkdir(folder, { recursive: true })
   const random = Math.random().toString(36).slice(2, 10)
@@ -34,7 +39,7 @@ export async function writeAtomically(path: string, parts: Iterable<Uint8Array>)
 
 /** The new name itself has to reach the disk; systems that cannot sync a folder do it on their own. */
 async function syncFolder(folder: string): Promise<void> {
-  const { open } = await import('node:fs/promises')
+  const { open } = await loadBuiltin<Files>('node:fs/promises')
   try {
     const handle = await open(folder, 'r')
     try {

@@ -1,6 +1,7 @@
 // Safetensors files on disk. Node.js only; browsers use `encodeSafetensors` and `decodeSafetensors`.
 
-import { FormatError } from '../base/errors.js'
+import { FailedPreconditionError, FormatError } from '../base/errors.js'
+import { isNode, loadBuiltin } from '../base/node.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { writeAtomically } from './atomic.js'
 import { type Header, headerLength, PREFIX, parseHeader } from './header.js'
@@ -20,13 +21,21 @@ import {
  *
  * @param tensors For example `net.stateDict()`.
  * @param metadata Text to keep beside them.
+ * @throws FailedPreconditionError in browsers.
  */
 export async function saveSafetensors(
   path: string,
   tensors: TensorDict,
   metadata: Metadata = {},
 ): Promise<void> {
+  needFiles('saveSafetensors', 'encodeSafetensors')
   await writeAtomically(path, fileParts('saveSafetensors', tensors, metadata))
+}
+
+function needFiles(where: string, instead: string): void {
+  if (isNode()) return
+  const expected = `Node.js, which has files (${instead} does the same with bytes)`
+  throw new FailedPreconditionError(where, expected, 'a place without them, such as a browser')
 }
 
 /** A file opened for reading. */
@@ -36,7 +45,7 @@ interface OpenFile {
 }
 
 async function withFile<T>(path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
-  const { open } = await import('node:fs/promises')
+  const { open } = await loadBuiltin<typeof import('node:fs/promises')>('node:fs/promises')
   const handle = await open(path, 'r')
   try {
     const { size } = await handle.stat()
@@ -74,9 +83,10 @@ async function readHeader(
  * The tensors of a safetensors file, by name. The whole header is checked before anything is allocated
  * for a tensor; see `decodeSafetensors` for what is refused.
  *
- * @throws FormatError for a file that is not valid.
+ * @throws FormatError for a file that is not valid, FailedPreconditionError in browsers.
  */
-export function loadSafetensors(path: string): Promise<Record<string, Tensor>> {
+export async function loadSafetensors(path: string): Promise<Record<string, Tensor>> {
+  needFiles('loadSafetensors', 'decodeSafetensors')
   return withFile(path, async (file) => {
     const { header, begin } = await readHeader(path, file)
     const tensors = emptyDict()
@@ -88,7 +98,12 @@ export function loadSafetensors(path: string): Promise<Record<string, Tensor>> {
   })
 }
 
-/** Names, dtypes and shapes of the tensors of a file, and its metadata; values are not read. */
-export function inspectSafetensorsFile(path: string): Promise<Contents> {
+/**
+ * Names, dtypes and shapes of the tensors of a file, and its metadata; values are not read.
+ *
+ * @throws FormatError for a file that is not valid, FailedPreconditionError in browsers.
+ */
+export async function inspectSafetensorsFile(path: string): Promise<Contents> {
+  needFiles('inspectSafetensorsFile', 'inspectSafetensors')
   return withFile(path, async (file) => contentsOf((await readHeader(path, file)).header))
 }
