@@ -48,7 +48,7 @@ export class IndexError extends TesseraError {}
 export class DeviceError extends TesseraError {}
 /** Memory for a plan or a tensor cannot be had. */
 export class OutOfMemoryError extends TesseraError {}
-/** Something is used before it is ready: an uninitialised variable, a missing gradient. */
+/** Something is used before it is ready, or where it cannot be: a missing gradient, files in a browser. */
 export class FailedPreconditionError extends TesseraError {}
 /** Something is used after it ended: a closed session, an exhausted tape. */
 export class ClosedError extends TesseraError {}
@@ -66,3 +66,26 @@ export class ArithmeticError extends TesseraError {}
 export class GradientError extends TesseraError {}
 /** A graph breaks the rules of the intermediate representation: a bug in tessera, never in user code. */
 export class VerifyError extends TesseraError {}
+
+// Minifiers rename classes, and an error should say what it is all the same.
+const NAMED = {
+  TesseraError,
+  ShapeError,
+  DTypeError,
+  ValueError,
+  IndexError,
+  DeviceError,
+  OutOfMemoryError,
+  FailedPreconditionError,
+  ClosedError,
+  FeedError,
+  StaleValueError,
+  TraceError,
+  FormatError,
+  ArithmeticError,
+  GradientError,
+  VerifyError,
+}
+for (const [name, type] of Object.entries(NAMED)) {
+  Object.defineProperty(type, 'name', { value: name, configurable: true })
+}

@@ -9,7 +9,8 @@ const OWN = ownFolder()
 function ownFolder(): string {
   // In the repository this file is src/runtime/sites.ts; in the package it is part of a file somewhere
   // in dist/; in a user's bundle there is no telling the user's code from ours.
-  const url = import.meta.url
+  // A classic script has no URL to tell.
+  const url: string = import.meta.url ?? ''
   if (/\/src\/runtime\/[^/]*$/.test(url)) return url.replace(/\/runtime\/[^/]*$/, '/')
   return url.replace(/\/dist\/(?!.*\/dist\/).*$/, '/dist/')
 }
@@ -48,7 +49,8 @@ function parse(stack: string): CallSite {
     const file = m[2] ?? ''
     const plain = file.replace(/^file:\/\//, '')
     const own = OWN.replace(/^file:\/\//, '')
-    if (plain.startsWith('node:') || (plain.startsWith(own) && !isTest(plain))) continue
+    if (plain.startsWith('node:') || (own !== '' && plain.startsWith(own) && !isTest(plain)))
+      continue
     return { file: plain, line: Number(m[3]), column: Number(m[4]), functionName: m[1] ?? '' }
   }
   return { file: '', line: 0, column: 0, functionName: '' }
