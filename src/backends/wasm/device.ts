@@ -17,7 +17,7 @@ import { type Host, type LoadedModule, WasmExecutable } from './executable.js'
 import { FAULT_WORD, MOST_THREADS } from './memory/layout.js'
 import { LinearMemory } from './memory/linear.js'
 import { Residency } from './memory/residency.js'
-import { mayBlock, processors } from './node.js'
+import { processors } from './node.js'
 import { emitPlan, type PlanModule } from './plan-module.js'
 import { wasmTarget } from './target.js'
 import { Pool, type SegmentFunction } from './threads/pool.js'
@@ -25,15 +25,12 @@ import { Pool, type SegmentFunction } from './threads/pool.js'
 /** Whether WebAssembly code of the kind needed runs here, and with what. */
 export function wasmAvailable(): DeviceInfo {
   const engine = detectEngine()
+  if (engine.problem !== '') return { name: 'wasm', available: false, detail: engine.problem }
   const parts = ['SIMD']
   if (engine.relaxed) parts.push(engine.fused ? 'relaxed SIMD with fma' : 'relaxed SIMD')
-  const threads = engine.shared && mayBlock() ? defaultThreads() : 1
+  const threads = engine.shared ? defaultThreads() : 1
   parts.push(threads === 1 ? '1 thread' : `${threads} threads`)
-  return {
-    name: 'wasm',
-    available: engine.simd,
-    detail: engine.simd ? parts.join(', ') : 'this engine has no WebAssembly SIMD',
-  }
+  return { name: 'wasm', available: true, detail: parts.join(', ') }
 }
 
 /** For tests and special uses; the defaults suit everybody else. */
@@ -71,7 +68,7 @@ export class WasmDevice implements Device {
 
   constructor(options: WasmOptions = {}) {
     const engine = detectEngine()
-    const shared = (options.shared ?? true) && engine.shared && mayBlock()
+    const shared = (options.shared ?? true) && engine.shared
     this.engine = { ...engine, shared }
     this.wanted = shared ? Math.max(1, options.threads ?? defaultThreads()) : 1
     const linear = new LinearMemory(shared, options.pages)

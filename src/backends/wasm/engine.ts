@@ -6,7 +6,8 @@ import { ModuleBuilder } from './encode/module.js'
 import { prepareEngine } from './node.js'
 
 export interface Engine extends Features {
-  readonly simd: boolean
+  /** Why no WebAssembly code of the kind needed runs here; empty where it does. */
+  readonly problem: string
   /** Whether relaxed multiply-add rounds once on this processor. */
   readonly fused: boolean
 }
@@ -15,17 +16,32 @@ let known: Engine | null = null
 
 /** Looks once what the engine can do. Changes flags of V8 first where that helps. */
 export function detectEngine(): Engine {
-  if (known) return known
-  if (typeof WebAssembly === 'undefined') {
-    known = { simd: false, relaxed: false, fused: false, shared: false }
-    return known
-  }
-  prepareEngine()
-  const simd = WebAssembly.validate(probe('f32x4.add'))
-  const relaxed = simd && WebAssembly.validate(probe('f32x4.relaxed_madd'))
-  known = { simd, relaxed, fused: relaxed && isFused(), shared: hasSharedMemory() }
+  known ??= detect()
   return known
 }
+
+function detect(): Engine {
+  if (typeof WebAssembly === 'undefined') return without('there is no WebAssembly here')
+  prepareEngine()
+  if (!WebAssembly.validate(probe('f32x4.add'))) {
+    return without('this engine has no WebAssembly SIMD')
+  }
+  try {
+    new WebAssembly.Module(probe('f32x4.add'))
+  } catch (error) {
+    // A page's Content-Security-Policy may forbid it, and then that is what the message says.
+    return without((error as Error).message)
+  }
+  const relaxed = WebAssembly.validate(probe('f32x4.relaxed_madd'))
+  return { problem: '', relaxed, fused: relaxed && isFused(), shared: hasSharedMemory() }
+}
+
+const without = (problem: string): Engine => ({
+  problem,
+  relaxed: false,
+  fused: false,
+  shared: false,
+})
 
 /** (a, b, c) → lane 0 of the instruction on splats: a·b + c, or a + b of the first two. */
 function probe(op: 'f32x4.add' | 'f32x4.relaxed_madd'): Uint8Array<ArrayBuffer> {

@@ -161,9 +161,10 @@ export class WasmExecutable implements Executable {
     })
     for (const [j, storage] of outputs.entries()) {
       const place = this.outputPlaces[j]!
-      if (targets[j] || place === 0) continue
+      if (targets[j]) continue
       const { dtype, length } = this.ports.outputs[j]!
-      storage.host = residency.read(dtype, place, length)
+      if (place === 0) residency.settle(storage)
+      else storage.host = residency.read(dtype, place, length)
     }
     told?.ran({ device: 'wasm', start, end: performance.now(), stretches })
     return outputs

@@ -28,7 +28,7 @@ export function processors(): number {
   return globalThis.navigator?.hardwareConcurrency ?? 1
 }
 
-/** Whether this thread may wait for others: not in the main thread of a browser. */
+/** Whether this thread may sleep until others wake it: the main thread of a page may not. */
 export function mayBlock(): boolean {
   if (typeof SharedArrayBuffer === 'undefined') return false
   try {
@@ -44,6 +44,10 @@ interface VM {
   runInNewContext(code: string): unknown
   Script: new (code: string) => { runInContext(context: object): unknown }
 }
+
+/** Whether there is a `garbageCollector`, as far as one can tell without asking for it. */
+export const mayCollectGarbage = (): boolean =>
+  builtin('node:vm') !== null && builtin('node:v8') !== null
 
 /**
  * A function that collects garbage here and now, so that a `WeakRef` tells what is dead even in a loop
@@ -95,8 +99,12 @@ export function spawn(data: { memory: WebAssembly.Memory; thread: number }): Spa
     worker.on('error', () => {})
     return { terminate: () => void worker.terminate() }
   }
-  const url = URL.createObjectURL(new Blob([WEB_WORKER], { type: 'text/javascript' }))
-  const worker = new Worker(url)
+  webWorker ??= URL.createObjectURL(new Blob([WEB_WORKER], { type: 'text/javascript' }))
+  // Where a page's Content-Security-Policy forbids it, the worker never listens, and others do its work.
+  const worker = new Worker(webWorker)
   worker.postMessage(data)
   return { terminate: () => worker.terminate() }
 }
+
+/** The address of the workers' code in a browser. */
+let webWorker: string | undefined

@@ -138,6 +138,7 @@ class SegmentWriter {
     }
     f.get(JOB)
     f.if(() => {
+      f.get(THREAD)
       f.get(JOB)
       f.i32(number)
       f.i32(next)

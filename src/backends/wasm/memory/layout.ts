@@ -6,9 +6,9 @@ export const FAULT_WORD = 64
 
 /**
  * The team that runs a segment (see threads/team.ts): its state, how many threads are asleep at the end
- * of a phase, and whether a thread failed.
+ * of a phase, whether a thread failed, and whether thread 0 must not sleep.
  */
-export const TEAM = { state: 128, sleepers: 256, broken: 320 } as const
+export const TEAM = { state: 128, sleepers: 256, broken: 320, wakeful: 384 } as const
 
 /** The board on which the main thread leaves jobs, and its words by index. */
 export const BOARD = 512

@@ -152,6 +152,25 @@ describe('residency', () => {
     for (const [i, at] of places.entries()) expect(r.view('float32', at, 1)[0]).toBe(i)
   })
 
+  test('large results go to the host beyond a limit, where nobody can tell which are dead', () => {
+    const r = new Residency(device, new LinearMemory(false, 4096), 8 << 20, false)
+    const results: Storage[] = []
+    for (let i = 0; i < 12; i++) {
+      const s = new Storage('float32', 1 << 20, null)
+      r.beginRun()
+      r.view('float32', r.target(s), s.length).fill(i as never)
+      r.settle(s)
+      results.push(s)
+    }
+    expect(r.heap.bytesUsed).toBeLessThanOrEqual(8 << 20)
+    for (const [i, s] of results.entries()) {
+      r.beginRun()
+      expect(r.view('float32', r.locate(s), 1)[0]).toBe(i)
+      r.toHost(s)
+      expect(s.host![s.length - 1]).toBe(i)
+    }
+  })
+
   test('small results share buffers and do not overlap', () => {
     const r = make()
     r.beginRun()

@@ -5,7 +5,7 @@ import { allocate, DTYPES, type DType, type TypedArray } from '../../../base/dty
 import { OutOfMemoryError } from '../../../base/errors.js'
 import type { Device } from '../../device.js'
 import type { Residence, Storage } from '../../storage.js'
-import { garbageCollector } from '../node.js'
+import { garbageCollector, mayCollectGarbage } from '../node.js'
 import { Heap } from './heap.js'
 import type { LinearMemory } from './linear.js'
 
@@ -17,8 +17,10 @@ export class Block implements Residence {
   /** Elements saved on eviction, for the storage to collect. */
   saved: TypedArray | null = null
   pinned = false
-  /** The storage, of a block that has the only copy of its elements. */
+  /** The storage, of a block that has the only copy of its elements, where it helps to ask. */
   owner: WeakRef<Storage> | null = null
+  /** Whether a finalizer tells when the storage is gone. */
+  watched = false
   /** The run that uses it now or used it last. */
   run = 0
 
@@ -62,6 +64,7 @@ export class Residency {
     private readonly device: Device,
     readonly linear: LinearMemory,
     private readonly budget = BUDGET,
+    private readonly sweeps = mayCollectGarbage(),
   ) {
     this.heap = new Heap(linear)
   }
@@ -133,6 +136,23 @@ export class Residency {
     return block.address
   }
 
+  /**
+   * Called with each large result when it is there. Where nobody tells us which results are dead before the
+   * program yields, and a loop need not, results beyond a limit go to the host at once, whose collector
+   * knows.
+   */
+  settle(storage: Storage): void {
+    if (this.sweeps) return
+    const block = this.blockOf(storage)
+    if (this.keptBytes <= Math.min(SWEEP, this.budget)) {
+      this.watch(block, storage)
+      return
+    }
+    this.toHost(storage)
+    this.drop(block)
+    storage.residence = null
+  }
+
   /** Makes sure that a storage has a host array. */
   toHost(storage: Storage): void {
     const block = storage.residence
@@ -198,9 +218,13 @@ export class Residency {
 
   private pin(block: Block, storage: Storage): void {
     block.pinned = true
-    // A block with an owner has its finalizer already.
-    if (block.owner === null) this.dead.register(storage, block)
+    this.watch(block, storage)
     block.owner = null
+  }
+
+  private watch(block: Block, storage: Storage): void {
+    if (!block.watched) this.dead.register(storage, block)
+    block.watched = true
   }
 
   private queue(queue: Set<Block>, block: Block): void {
@@ -219,8 +243,8 @@ export class Residency {
     }
     this.queue(queue, block)
     // Results exist nowhere else; cached inputs are not worth a finalizer.
-    if (queue === this.kept) {
-      this.dead.register(storage, block)
+    if (queue === this.kept && this.sweeps) {
+      this.watch(block, storage)
       block.owner = new WeakRef(storage)
       if (this.keptBytes > Math.min(this.sweepAt, this.budget)) this.sweep()
     }

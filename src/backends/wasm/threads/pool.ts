@@ -8,7 +8,7 @@ import { DeviceError } from '../../../base/errors.js'
 import { CLOSED } from '../../segments.js'
 import { BOARD, BOARD_SLEEPERS, LISTENING, MOST_THREADS, NOTE, TEAM } from '../memory/layout.js'
 import type { LinearMemory } from '../memory/linear.js'
-import { type Spawned, spawn } from '../node.js'
+import { mayBlock, type Spawned, spawn } from '../node.js'
 
 /** Where a segment's function is for workers, and what to call it with. */
 export interface Job {
@@ -35,7 +35,9 @@ export class Pool {
   private readonly workers: Spawned[] = []
   private job = 0
 
-  constructor(private readonly linear: LinearMemory) {}
+  constructor(private readonly linear: LinearMemory) {
+    linear.i32[TEAM.wakeful >> 2] = mayBlock() ? 0 : 1
+  }
 
   /** Starts workers until there are `count`. Until they listen, jobs are done by those who do. */
   start(count: number): void {

@@ -22,7 +22,7 @@ const NAP = 200_000_000n
 export interface TeamFunctions {
   /** join(job): makes the caller a member. Gives the phase to begin with, or -1 if it is too late. */
   readonly join: number
-  /** finish(job, phase, next): returns when all members have finished the phase; the next may begin. */
+  /** finish(thread, job, phase, next): returns when all members have finished the phase; the next may begin. */
   readonly finish: number
 }
 
@@ -84,8 +84,8 @@ function emitJoin(): FunctionBody {
 }
 
 function emitFinish(): FunctionBody {
-  const f = new FunctionBody({ parameters: ['i32', 'i32', 'i32'], results: [] })
-  const [JOB, PHASE, NEXT] = [0, 1, 2]
+  const f = new FunctionBody({ parameters: ['i32', 'i32', 'i32', 'i32'], results: [] })
+  const [THREAD, JOB, PHASE, NEXT] = [0, 1, 2, 3]
   const [state, finished, spins] = [f.local('i64'), f.local('i64'), f.local('i32')]
   const [low, current] = [f.local('i32'), f.local('i64')]
   f.loop(() => {
@@ -154,23 +154,31 @@ function emitFinish(): FunctionBody {
     f.i32(SPINS)
     f.op('i32.lt_s')
     f.branchIf(0)
-    // Whoever ends the phase sees the sleeper, or the sleeper sees another state and does not sleep.
-    f.get(state)
-    f.op('i32.wrap_i64')
-    f.set(low)
+    // The main thread of a page may not sleep, and goes on looking.
+    f.get(THREAD)
     f.i32(0)
-    f.i32(1)
-    f.memory('i32.atomic.rmw.add', TEAM.sleepers)
-    f.op('drop')
-    f.i32(0)
-    f.get(low)
-    f.i64(NAP)
-    f.memory('memory.atomic.wait32', TEAM.state)
-    f.op('drop')
-    f.i32(0)
-    f.i32(-1)
-    f.memory('i32.atomic.rmw.add', TEAM.sleepers)
-    f.op('drop')
+    f.memory('i32.load', TEAM.wakeful)
+    f.op('i32.eqz')
+    f.op('i32.or')
+    f.if(() => {
+      // Whoever ends the phase sees the sleeper, or the sleeper sees another state and does not sleep.
+      f.get(state)
+      f.op('i32.wrap_i64')
+      f.set(low)
+      f.i32(0)
+      f.i32(1)
+      f.memory('i32.atomic.rmw.add', TEAM.sleepers)
+      f.op('drop')
+      f.i32(0)
+      f.get(low)
+      f.i64(NAP)
+      f.memory('memory.atomic.wait32', TEAM.state)
+      f.op('drop')
+      f.i32(0)
+      f.i32(-1)
+      f.memory('i32.atomic.rmw.add', TEAM.sleepers)
+      f.op('drop')
+    })
     // A member that failed never finishes: better to fail as well than to wait for it.
     f.i32(0)
     f.memory('i32.atomic.load', TEAM.broken)
