@@ -1,0 +1,38 @@
+// What every test in a browser begins with.
+
+import { afterAll, beforeAll, describe, inject, onTestFinished } from 'vitest'
+import { Browser, findChromium, type Page } from './chromium.js'
+import { type Server, type Site, serve } from './server.js'
+
+export const hasBrowser = findChromium() !== null
+
+/** `describe`, skipped where there is no browser. */
+export const describeBrowser = describe.skipIf(!hasBrowser)
+
+export interface Options {
+  /** For the browser, besides those that every test needs. */
+  readonly flags?: readonly string[]
+  /** Folders with files to serve, besides that of bundled pages. */
+  readonly folders?: readonly string[]
+}
+
+/**
+ * A browser and a server, for all the tests of a `describe`. Gives a function that opens an empty page of a
+ * site, which is closed when the test is over.
+ */
+export function withBrowser({ flags = [], folders = [] }: Options = {}) {
+  let browser: Browser
+  let server: Server
+  beforeAll(async () => {
+    ;[browser, server] = await Promise.all([
+      Browser.start(flags),
+      serve([inject('pages'), ...folders]),
+    ])
+  })
+  afterAll(() => Promise.all([browser.close(), server.close()]))
+  return async (site: Site, host?: string): Promise<Page> => {
+    const page = await browser.open(`${server.url(site, host)}/`)
+    onTestFinished(() => page.close())
+    return page
+  }
+}
