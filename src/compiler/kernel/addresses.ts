@@ -1,6 +1,7 @@
 // Strength reduction of addresses: every access becomes a pointer plus a constant. Pointers advance by a
 // constant at the end of each round of a loop, so inner loops contain no multiplications; accesses that
-// differ by a constant share one.
+// differ by a constant share one. Where many buffers are gone through alike, as those of an optimizer's
+// update, they may share one offset from the start of each.
 
 import { type BufferDecl, BYTES, type IndexVar, type Kernel, type Stmt } from './ir.js'
 import { bodiesOf, variableOf } from './walk.js'
@@ -20,11 +21,12 @@ export interface Term {
   readonly bytes: number
 }
 
-/** An integer register that holds an address. */
+/** An integer register that holds an address, or an offset. */
 export interface Pointer {
   readonly id: number
-  readonly buffer: BufferDecl
-  /** Set to this pointer (or, if null, the buffer's base) + Σ terms + bytes … */
+  /** The buffer it points into; null for an offset from the start of any buffer. */
+  readonly buffer: BufferDecl | null
+  /** Set to this pointer (or, if null, the buffer's base, or 0) + Σ terms + bytes … */
   readonly from: Pointer | null
   readonly terms: readonly Term[]
   readonly bytes: number
@@ -33,6 +35,7 @@ export interface Pointer {
 }
 
 export interface Access {
+  /** A pointer into the buffer, or an offset from its start. */
   readonly pointer: Pointer
   /** Constant distance from the pointer, for lane 0. */
   readonly bytes: number
@@ -67,6 +70,8 @@ export const isAccess = (s: Stmt): s is AccessStmt => ACCESSES.has(s.op)
 
 /** An access's address, by how its parts change. */
 interface Parts {
+  /** Whether its lanes are one element or neighbours, so that one instruction can take them. */
+  readonly plain: boolean
   /** The same for all lanes, or advancing with the loops. */
   readonly terms: readonly Term[]
   readonly varying: readonly Term[]
@@ -77,14 +82,20 @@ interface Parts {
 
 interface Found {
   readonly stmt: AccessStmt
-  readonly scope: Scope
   /** The lowest constant distance of any lane. */
   readonly low: number
   readonly parts: Parts
 }
 
+/** Accesses that go through buffers alike, by buffer. */
+interface Alike {
+  readonly scope: Scope
+  readonly terms: readonly Term[]
+  readonly found: Map<BufferDecl, Found[]>
+}
+
 interface Made {
-  readonly buffer: BufferDecl
+  readonly buffer: BufferDecl | null
   readonly terms: readonly Term[]
   readonly bias: number
   readonly pointer: Pointer
@@ -100,8 +111,8 @@ interface Scope {
 }
 
 /** A number that is equal for equal pointers, and seldom for others. */
-function hashOf(buffer: BufferDecl, terms: readonly Term[], bias: number): number {
-  let h = Math.imul(buffer.id + 1, 0x9e3779b1) ^ bias
+function hashOf(buffer: BufferDecl | null, terms: readonly Term[], bias: number): number {
+  let h = Math.imul((buffer?.id ?? -1) + 1, 0x9e3779b1) ^ bias
   for (const t of terms) h = Math.imul(h ^ t.variable.id, 0x85ebca6b) ^ t.bytes
   return h | 0
 }
@@ -118,10 +129,15 @@ function sameTerms(a: readonly Term[], b: readonly Term[]): boolean {
 const sorted = (terms: Term[]): Term[] =>
   terms.length < 2 ? terms : terms.sort((a, b) => a.variable.id - b.variable.id)
 
+/**
+ * @param varying index variables that differ from lane to lane (see varying.ts)
+ * @param sharing buffers from which on those that are gone through alike share an offset, for targets whose
+ *   instructions can add one
+ */
 export function planAddresses(
   kernel: Kernel,
-  /** Index variables that differ from lane to lane (see varying.ts). */
   varying: ReadonlySet<number>,
+  sharing = Number.POSITIVE_INFINITY,
 ): AddressPlan {
   const entry: Pointer[] = []
   const loops = new Map<Stmt, Pointer[]>()
@@ -129,7 +145,7 @@ export function planAddresses(
   const accesses = new Map<Stmt, Access>()
   /** Position of the statement that defines a quotient or remainder. */
   const divisions = new Map<number, { stmt: Stmt; order: number }>()
-  const found: Found[] = []
+  const places = new Map<number, Alike[]>()
 
   const push = (map: Map<Stmt, Pointer[]>, s: Stmt, p: Pointer): void => {
     const list = map.get(s)
@@ -138,8 +154,11 @@ export function planAddresses(
   }
 
   let nextId = 0
+  /** What a pointer is set from, if it is not the start. */
+  const origin = (buffer: BufferDecl | null, terms: readonly Term[], at: Scope): Pointer | null =>
+    terms.length === 0 ? null : pointer(buffer, terms, at, 0)
   const pointer = (
-    buffer: BufferDecl,
+    buffer: BufferDecl | null,
     terms: readonly Term[],
     at: Scope,
     bias: number,
@@ -171,7 +190,7 @@ export function planAddresses(
     )
     if (quotients.length > 0) {
       const rest = terms.filter((t) => !quotients.includes(t))
-      const from = pointer(buffer, rest, scope, 0)
+      const from = origin(buffer, rest, scope)
       const last = quotients
         .map((t) => divisions.get(t.variable.id)!)
         .reduce((a, b) => (b.order > a.order ? b : a))
@@ -188,7 +207,7 @@ export function planAddresses(
         rest,
         start.terms.map((t) => ({ variable: t.variable, bytes: t.coefficient * own.bytes })),
       )
-      const from = pointer(buffer, initial, parent, 0)
+      const from = origin(buffer, initial, parent)
       const p = make(from, [], bias + start.constant * own.bytes, own.bytes)
       push(loops, loop, p)
       return p
@@ -212,18 +231,27 @@ export function planAddresses(
         const { laneBytes, lanes, near } = parts
         const c = s.at.constant * BYTES[s.buffer.type]
         const reach = near ? laneBytes * (lanes - 1) : 0
-        found.push({
-          stmt: s,
-          scope,
-          low: c + Math.min(0, reach),
-          parts,
-        })
+        note({ stmt: s, low: c + Math.min(0, reach), parts }, scope)
       }
       for (const inner of bodiesOf(s)) {
         if (s.op === 'for' || s.op === 'vector') visit(inner, scopeOf(s, scope))
         else visit(inner, scope)
       }
     }
+  }
+  const note = (access: Found, scope: Scope): void => {
+    const { terms } = access.parts
+    const hash = hashOf(null, terms, 0)
+    const near = places.get(hash)
+    let alike = near?.find((a) => a.scope === scope && sameTerms(a.terms, terms))
+    if (alike === undefined) {
+      alike = { scope, terms, found: new Map() }
+      if (near) near.push(alike)
+      else places.set(hash, [alike])
+    }
+    const list = alike.found.get(access.stmt.buffer)
+    if (list) list.push(access)
+    else alike.found.set(access.stmt.buffer, [access])
   }
   const split = (s: AccessStmt, scope: Scope): Parts => {
     const size = BYTES[s.buffer.type]
@@ -236,9 +264,12 @@ export function planAddresses(
       laneBytes = (s.at.terms.find((t) => t.variable.id === id)?.coefficient ?? 0) * size
     }
     const all = s.at.terms.map((t) => ({ variable: t.variable, bytes: t.coefficient * size }))
+    const irregular = varying.size === 0 ? [] : all.filter((t) => varying.has(t.variable.id))
+    const regular = irregular.length === 0 ? all : all.filter((t) => !varying.has(t.variable.id))
     return {
-      terms: sorted(all.filter((t) => !varying.has(t.variable.id))),
-      varying: all.filter((t) => varying.has(t.variable.id)),
+      plain: irregular.length === 0 && (laneBytes === 0 || laneBytes === size) && !('offset' in s),
+      terms: sorted(regular),
+      varying: irregular,
       laneBytes,
       lanes,
       near: Math.abs(laneBytes) * (lanes - 1) <= LANE_REACH,
@@ -253,37 +284,33 @@ export function planAddresses(
   visit(kernel.body, root)
 
   // … then pointers for clusters of accesses that are close together.
-  const groups = new Map<number, Found[][]>()
-  for (const a of found) {
-    const hash = hashOf(a.stmt.buffer, a.parts.terms, 0)
-    const alike = groups.get(hash) ?? []
-    const group = alike.find(
-      ([b]) =>
-        b!.scope === a.scope &&
-        b!.stmt.buffer === a.stmt.buffer &&
-        sameTerms(b!.parts.terms, a.parts.terms),
-    )
-    if (group) group.push(a)
-    else groups.set(hash, [...alike, [a]])
-  }
-  for (const group of [...groups.values()].flat()) {
-    const ascending = [...group].sort((a, b) => a.low - b.low)
+  const place = (group: Found[], { scope, terms }: Alike, shares: boolean): void => {
     let bias = 0
     let end = Number.NEGATIVE_INFINITY
-    for (const { stmt, scope, low, parts } of ascending) {
+    for (const { stmt, low, parts } of group.sort((a, b) => a.low - b.low)) {
       if (low > end) {
         // Small distances from the plain pointer need no pointer of their own.
         bias = low >= 0 && low < REACH ? 0 : low
         end = bias + REACH
       }
-      const { terms, varying: irregular, laneBytes, near } = parts
+      const { laneBytes, near } = parts
       accesses.set(stmt, {
-        pointer: pointer(stmt.buffer, terms, scope, bias),
+        pointer: pointer(shares ? null : stmt.buffer, terms, scope, bias),
         bytes: stmt.at.constant * BYTES[stmt.buffer.type] - bias,
         laneBytes,
         near,
-        varying: irregular,
+        varying: parts.varying,
       })
+    }
+  }
+  const mayShare = (group: readonly Found[]): boolean =>
+    group.every(({ low, parts }) => parts.plain && low >= 0 && low < REACH)
+  for (const near of places.values()) {
+    for (const alike of near) {
+      const groups = [...alike.found.values()]
+      const many = alike.terms.length > 0 && groups.length >= sharing
+      const shares = many && groups.filter(mayShare).length >= sharing
+      for (const group of groups) place(group, alike, shares && mayShare(group))
     }
   }
   return { entry, loops, after, accesses }

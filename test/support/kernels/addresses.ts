@@ -3,7 +3,7 @@
 import { describe, test } from 'vitest'
 import { affine, ofVar, plus, times } from '../../../src/compiler/kernel/affine.js'
 import { KernelBuilder } from '../../../src/compiler/kernel/builder.js'
-import type { BufferDecl, MemoryType } from '../../../src/compiler/kernel/ir.js'
+import type { Affine, BufferDecl, MemoryType } from '../../../src/compiler/kernel/ir.js'
 import { forEach, SHAPES } from './forms.js'
 import type { Subject } from './subject.js'
 import { sample } from './values.js'
@@ -231,6 +231,53 @@ export function testAddresses({ check }: Subject): void {
         const bits = Uint8Array.from({ length: n }, (_, i) => ((i * 5) % 3 === 0 ? 1 : 0))
         check(k.finish(), [bits, sample(type, n, 1), sample(type, 2 * n, 2), sample(type, n, 3)])
       }
+    })
+
+    test.each(KINDS)('many buffers of %s that are gone through alike', (type) => {
+      const rows = 4
+      for (const shape of SHAPES) {
+        for (const n of [3, 16, 37]) {
+          const k = new KernelBuilder(`alike ${type} ${shape} ${n}`, 2)
+          const sources = Array.from({ length: 5 }, (_, b) =>
+            k.buffer(`x${b}`, type, 'read', 2 * rows * n + 10),
+          )
+          const results = sources.map((_, b) => k.buffer(`y${b}`, type, 'write', 4 * rows * n + 1))
+          const copy = (at: Affine, from: Affine): void => {
+            for (const [b, y] of results.entries())
+              k.store(y, at, k.load(sources[b]!, plus(from, b)))
+          }
+          k.loop('row', rows, (row) => {
+            const line = plus(times(ofVar(k.chunk), rows * n), times(row, n))
+            forEach(k, n, shape, (i) => {
+              // Neighbours, some of them, and what all lanes share.
+              copy(plus(line, i), plus(line, i))
+              k.when(i, 'lt', plus(row, 2), () => {
+                copy(plus(plus(line, i), 2 * rows * n), plus(line, 1))
+              })
+            })
+          })
+          check(k.finish(), [
+            ...sources.map((_, b) => sample(type, 2 * rows * n + 10, b)),
+            ...results.map((_, b) => sample(type, 4 * rows * n + 1, b + 5)),
+          ])
+        }
+      }
+    })
+
+    test('quotients of many buffers that are gone through alike', () => {
+      const k = new KernelBuilder('alike, by quotients')
+      const sources = Array.from({ length: 5 }, (_, b) => k.buffer(`x${b}`, 'f32', 'read', 60))
+      const y = k.buffer('y', 'f32', 'write', 5 * 60)
+      k.loop('i', 15, (i) => {
+        const { quotient, remainder } = k.divmod(i, 5)
+        const line = plus(times(ofVar(quotient), 20), times(ofVar(remainder), 4))
+        k.vector('j', 4, 4, (j) => {
+          for (const [b, x] of sources.entries()) {
+            k.store(y, plus(plus(times(i, 4), j), 60 * b), k.load(x, plus(line, j)))
+          }
+        })
+      })
+      check(k.finish(), [...sources.map((_, b) => sample('f32', 60, b)), sample('f32', 300, 5)])
     })
 
     test('indices as values', () => {

@@ -44,7 +44,7 @@ export const accessOf = (e: State, s: Of<'load' | 'gather' | 'store' | 'scatter'
 
 export const pushPointer = (e: State, a: Access): void => {
   const local = e.pointers.get(a.pointer.id)
-  if (local === undefined) throw new Error(`a pointer into ${a.pointer.buffer.name} is not set`)
+  if (local === undefined) throw new Error(`a pointer into ${a.pointer.buffer?.name} is not set`)
   e.f.get(local)
 }
 
@@ -79,7 +79,7 @@ export function addressesOf(
   }
   if (e.lanes && !isWhole(e.lanes.mask, part)) {
     // Where a masked lane points is anybody's guess, and may lie outside memory.
-    f.get(e.bases.get(a.pointer.buffer)!)
+    f.get(e.bases.get(a.pointer.buffer!)!)
     f.op('i32x4.splat')
     f.get(e.lanes.mask!.locals[part]!)
     e.registers.selectLanes()

@@ -219,8 +219,8 @@ export function setPointer(e: State, p: Pointer): void {
     local = f.local('i32')
     e.pointers.set(p.id, local)
   }
-  const base = p.from ? e.pointers.get(p.from.id) : e.bases.get(p.buffer)
-  if (base === undefined) throw new Error(`no base for a pointer into ${p.buffer.name}`)
+  const base = p.from ? e.pointers.get(p.from.id) : e.bases.get(p.buffer!)
+  if (base === undefined) throw new Error(`no base for a pointer into ${p.buffer?.name}`)
   f.get(base)
   let constant = p.bytes
   for (const { variable, bytes } of p.terms) {

@@ -8,7 +8,7 @@ export function storeSquare(e: State, square: readonly Store[], part: number): v
   const { f, registers } = e
   const a = e.addresses.accesses.get(square[0]!)!
   const pointer = e.pointers.get(a.pointer.id)
-  if (pointer === undefined) throw new Error(`a pointer into ${a.pointer.buffer.name} is not set`)
+  if (pointer === undefined) throw new Error(`a pointer into ${a.pointer.buffer?.name} is not set`)
   /** Lanes of two registers, in turns: the lower two of each, or the upper two. */
   const pair = (first: Store, second: Store, lanes: readonly [number, number, number, number]) => {
     const local = f.local('v128')

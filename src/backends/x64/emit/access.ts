@@ -15,14 +15,25 @@ export function accessOf(e: State, s: AccessStmt): Access {
   return access
 }
 
-export function pointerOf(e: State, a: Access): VReg {
-  const reg = e.pointers.get(a.pointer.id)
-  if (!reg) throw new Error(`a pointer into ${a.pointer.buffer.name} is not set`)
+/** Memory some bytes from an access's pointer. */
+export function placeOf(e: State, s: AccessStmt, { pointer }: Access, bytes: number): Mem {
+  const reg = e.pointers.get(pointer.id)
+  if (!reg) throw new Error(`a pointer into ${s.buffer.name} is not set`)
+  if (pointer.buffer !== null) return mem(reg, bytes)
+  return mem(e.bases.get(s.buffer)!, bytes, { index: reg })
+}
+
+/** A register with an access's pointer. */
+export function pointerOf(e: State, s: AccessStmt, a: Access): VReg {
+  const at = placeOf(e, s, a, 0)
+  if (at.index === null) return at.base as VReg
+  const reg = e.code.gp()
+  e.code.emit('lea', [r64(reg), at])
   return reg
 }
 
 /** The element of an access that has no offset, or that of lane 0. */
-export const firstElement = (e: State, a: Access): Mem => mem(pointerOf(e, a), a.bytes)
+export const firstElement = (e: State, s: AccessStmt, a: Access): Mem => placeOf(e, s, a, a.bytes)
 
 /** The element found by an offset, in lane 0 of a register. */
 export function elementAt(e: State, s: Of<'gather' | 'scatter'>, a: Access, offset: VReg): Mem {
@@ -32,11 +43,11 @@ export function elementAt(e: State, s: Of<'gather' | 'scatter'>, a: Access, offs
   code.emit('movsxd', [r64(at), r32(at)])
   const step = s.scale * BYTES[s.buffer.type]
   if (step === 1 || step === 2 || step === 4 || step === 8) {
-    return mem(pointerOf(e, a), a.bytes, { index: at, scale: step })
+    return mem(pointerOf(e, s, a), a.bytes, { index: at, scale: step })
   }
   const scaledAt = code.gp()
   code.g('imul', scaledAt, at, step)
-  return mem(pointerOf(e, a), a.bytes, { index: scaledAt })
+  return mem(pointerOf(e, s, a), a.bytes, { index: scaledAt })
 }
 
 /** What a statement of a vector loop loads or stores in one part. */
@@ -45,8 +56,6 @@ export interface PartAccess<S extends AccessStmt> {
   readonly s: S
   readonly access: Access
   readonly part: number
-  /** What `access.bytes` counts from. */
-  readonly base: VReg
   /** Width of the registers of the value. */
   readonly bits: VectorBits
 }
@@ -58,26 +67,30 @@ export function partAccess<S extends AccessStmt>(
   type: RegType,
   part: number,
 ): PartAccess<S> {
-  const access = accessOf(e, s)
-  const bits = e.isa.width(type, e.lanes.size)
-  return { e, s, access, part, base: baseOf(e, s, access, part), bits }
+  return { e, s, access: accessOf(e, s), part, bits: e.isa.width(type, e.lanes.size) }
 }
 
-/**
- * Where an access's constant place is: its pointer, moved by an offset that is the same for all lanes if it
- * has one. Lanes then lie as those of a plain load or store do.
- */
-function baseOf(e: State, s: AccessStmt, a: Access, part: number): VReg {
-  if (!('offset' in s) || !e.registers.isUniform(s.offset)) return pointerOf(e, a)
-  // Parts of a statement follow one another without a branch in between: the first one's base serves all.
+/** Whether an access has an offset that all lanes share: they then lie as those of a plain load or store do. */
+const isMoved = ({ e, s }: PartAccess<AccessStmt>): boolean =>
+  'offset' in s && e.registers.isUniform(s.offset)
+
+/** The pointer of an access, moved by the offset of one that is. */
+function movedPointer({ e, s, access, part }: PartAccess<Of<'gather' | 'scatter'>>): VReg {
+  // Parts of a statement follow one another without a branch in between: the first one's serves all.
   const known = part === e.lanes.parts[0] ? undefined : e.moved.get(s)
   if (known !== undefined) return known
   const { code } = e
   const base = code.gp()
   const offset = e.registers.get(s.offset, part, 0, e.lanes)
-  code.emit('lea', [r64(base), { ...elementAt(e, s, a, offset), disp: 0 }])
+  code.emit('lea', [r64(base), { ...elementAt(e, s, access, offset), disp: 0 }])
   e.moved.set(s, base)
   return base
+}
+
+/** What `access.bytes` counts from. */
+export function baseOf(p: PartAccess<AccessStmt>): VReg {
+  if (isMoved(p)) return movedPointer(p as PartAccess<Of<'gather' | 'scatter'>>)
+  return pointerOf(p.e, p.s, p.access)
 }
 
 /** The offset that differs from lane to lane, if an access has one. */
@@ -91,17 +104,15 @@ export function distanceOf({ e, s, access }: PartAccess<AccessStmt>): number | n
 }
 
 /** The first element of a part (or of one of its halves) of neighbours. */
-export function neighbours(
-  { e, s, access, part, base, bits }: PartAccess<AccessStmt>,
-  half = 0,
-): Mem {
-  const bytes = BYTES[s.buffer.type] * e.lanes.size * part
-  return mem(base, access.bytes + bytes + (half * bits) / 8)
+export function neighbours(p: PartAccess<AccessStmt>, half = 0): Mem {
+  const { e, s, access, part, bits } = p
+  const at = access.bytes + BYTES[s.buffer.type] * e.lanes.size * part + (half * bits) / 8
+  return isMoved(p) ? mem(baseOf(p), at) : placeOf(e, s, access, at)
 }
 
 /** The elements of a part's lanes, each by itself. */
 export function elementsOf(p: PartAccess<AccessStmt>): Elements {
-  return { base: p.base, disp: p.access.bytes, index: indicesOf(p) }
+  return { base: baseOf(p), disp: p.access.bytes, index: indicesOf(p) }
 }
 
 /** For each lane of a part, how many elements from the access's constant place its element is. */

@@ -27,6 +27,12 @@ export type { CpuLevel } from './isa/isa.js'
 
 const ISAS = { avx2: Avx2, avx512: Avx512 } as const
 
+/**
+ * Buffers that share an offset, at least: registers are scarce where they are many. Where they are few, each
+ * has a pointer that moves, as memory operands without an index are cheaper.
+ */
+const SHARING = 4
+
 /** The bytes of a kernel's function: position-independent, constants behind the code. */
 export const emitKernel = (
   kernel: Kernel,
@@ -49,7 +55,7 @@ export function compileKernel(
   const state: State = {
     code,
     isa,
-    addresses: planAddresses(kernel, varying.variables),
+    addresses: planAddresses(kernel, varying.variables, SHARING),
     varying,
     ranges: new Ranges(kernel),
     registers: new Registers(isa, varying.registers, constants),

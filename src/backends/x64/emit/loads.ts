@@ -10,7 +10,7 @@ import {
   neighbours,
   type PartAccess,
   partAccess,
-  pointerOf,
+  placeOf,
 } from './access.js'
 import { type Elements, isWide, type Numeric } from './isa/isa.js'
 import { imm, type Mem, mem, r32, r64, type VectorBits, type VReg, view } from './machine/code.js'
@@ -54,7 +54,7 @@ function loadOne(e: State, s: Of<'load' | 'gather'>, element: () => Mem): void {
 
 export function emitLoad(e: State, s: Of<'load'>, part: number): void {
   if (e.lanes.size === 1 || e.registers.isUniform(s.dst)) {
-    loadOne(e, s, () => firstElement(e, accessOf(e, s)))
+    loadOne(e, s, () => firstElement(e, s, accessOf(e, s)))
   } else {
     loadLanes(partAccess(e, s, s.dst.type, part))
   }
@@ -78,7 +78,7 @@ export function emitPrefetch(e: State, s: Of<'prefetch'>, part: number): void {
   const a = accessOf(e, s)
   const size = BYTES[s.buffer.type]
   const name = s.writes ? 'prefetchw' : 'prefetcht0'
-  const ask = (offset: number): void => e.code.emit(name, [mem(pointerOf(e, a), a.bytes + offset)])
+  const ask = (offset: number): void => e.code.emit(name, [placeOf(e, s, a, a.bytes + offset)])
   if (a.varying.length > 0) return
   if (a.laneBytes === 0 && part === e.lanes.parts[0]) ask(0)
   if (a.laneBytes !== size) return

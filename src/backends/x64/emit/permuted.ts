@@ -1,7 +1,7 @@
 // Loads of lanes that are near each other but no neighbours: one or two loads of neighbours, and a permutation.
 
 import type { MemoryType } from '../../../compiler/kernel/ir.js'
-import { distanceOf, type PartAccess } from './access.js'
+import { baseOf, distanceOf, type PartAccess } from './access.js'
 import { type Mem, mem, r64, type VectorBits, type VReg } from './machine/code.js'
 import { isWhole, type Of, type State } from './state.js'
 import { inTable, summedTable, tableLanes } from './tables.js'
@@ -44,12 +44,13 @@ function loadFirst(e: State, from: Mem, count: number, type: MemoryType, bits: V
 
 /** Every other element: two loads, which end with the last element asked for. */
 function loadPairs(p: Load): boolean {
-  const { e, s, access, base, part, bits } = p
+  const { e, s, access, part, bits } = p
   const { isa, registers, lanes } = e
   const { type } = s.buffer
   const count = countedLanes(p)
   if (count === 0) return false
   const n = lanes.size
+  const base = baseOf(p)
   const first = access.bytes + 8 * n * part
   // All lanes: the second load is one element early, so that it needs no mask to end with the last one.
   const early = count === n ? 1 : 0
@@ -64,13 +65,13 @@ function loadPairs(p: Load): boolean {
 
 /** Neighbours in reverse: one load, which begins with the last lane's. */
 function loadBackwards(p: Load): boolean {
-  const { e, s, access, base, part, bits } = p
+  const { e, s, access, part, bits } = p
   const { code, isa, registers, lanes } = e
   const count = countedLanes(p)
   if (count === 0) return false
   const last = access.bytes - 4 * (lanes.size * part + count - 1)
   registers.assign(s.dst, part, 0, lanes, (dst) => {
-    const forwards = loadFirst(e, mem(base, last), count, s.buffer.type, bits)
+    const forwards = loadFirst(e, mem(baseOf(p), last), count, s.buffer.type, bits)
     const order = code.vector()
     const table = Array.from({ length: lanes.size }, (_, l) => Math.max(0, count - 1 - l))
     isa.loadTable(order, table, bits)
@@ -106,7 +107,7 @@ function windows(wanted: Int32Array, count: number, size: number) {
  * that its lanes want.
  */
 function loadByTable(p: Load): boolean {
-  const { e, s, access, base, part, bits } = p
+  const { e, s, access, part, bits } = p
   const { code, lanes, registers, tables } = e
   // A guard's lanes may not be read at all, those of a tail may: as others read what they would.
   if (access.laneBytes !== 0 || (lanes.mask && lanes.mask.prefix === null)) return false
@@ -116,7 +117,7 @@ function loadByTable(p: Load): boolean {
   registers.assign(s.dst, part, 0, lanes, (dst) => {
     const [at, neighbours] = [code.gp(), code.vector()]
     code.emit('movsxd', [r64(at), inTable(e, found.starts, part)])
-    code.v('vmovups', bits, neighbours, mem(base, access.bytes, { index: at, scale: 4 }))
+    code.v('vmovups', bits, neighbours, mem(baseOf(p), access.bytes, { index: at, scale: 4 }))
     code.v('vpermps', bits, dst, tableLanes(e, found.order, part), neighbours)
   })
   return true

@@ -2,16 +2,23 @@
 
 import type { Pointer } from '../../../compiler/kernel/addresses.js'
 import { affinesOf } from '../../../compiler/kernel/walk.js'
-import { addConstant, addMultiple, fits } from './general.js'
+import { addConstant, addMultiple, fits, multiply } from './general.js'
 import { differsByLane } from './indices.js'
 import { mem, r64, type VReg } from './machine/code.js'
 import type { Of, State } from './state.js'
 
+/** The register that a pointer is set from; null for an offset that counts from 0. */
+function startOf(e: State, { from, buffer }: Pointer): VReg | null {
+  if (from === null && buffer === null) return null
+  const start = from ? e.pointers.get(from.id) : e.bases.get(buffer!)
+  if (!start) throw new Error(`no base for a pointer into ${buffer?.name ?? 'buffers'}`)
+  return start
+}
+
 /** Computes a pointer from what it is defined by. `own`: it will be advanced. */
 export function setPointer(e: State, p: Pointer, own: boolean): void {
   const { code } = e
-  const base = p.from ? e.pointers.get(p.from.id) : e.bases.get(p.buffer)
-  if (!base) throw new Error(`no base for a pointer into ${p.buffer.name}`)
+  const base = startOf(e, p)
   let constant = p.bytes
   const terms: { reg: VReg; bytes: number }[] = []
   for (const { variable, bytes } of p.terms) {
@@ -20,18 +27,25 @@ export function setPointer(e: State, p: Pointer, own: boolean): void {
     else if (home?.kind === 'general') terms.push({ reg: home.reg, bytes })
     else throw new Error(`index ${variable.name} is used before it is set`)
   }
-  if (!own && terms.length === 0 && constant === 0) {
+  if (base !== null && !own && terms.length === 0 && constant === 0) {
     e.pointers.set(p.id, base)
     return
   }
   const dst = code.gp()
   e.pointers.set(p.id, dst)
-  if (terms.length === 0 && fits(constant)) {
-    if (constant === 0) code.g('mov', dst, base)
-    else code.emit('lea', [r64(dst), mem(base, constant)])
+  if (base === null) {
+    const first = terms.shift()
+    if (first === undefined) {
+      code.g('mov', dst, constant)
+      return
+    }
+    multiply(e, dst, first.reg, first.bytes)
+  } else if (terms.length === 0 && constant !== 0 && fits(constant)) {
+    code.emit('lea', [r64(dst), mem(base, constant)])
     return
+  } else {
+    code.g('mov', dst, base)
   }
-  code.g('mov', dst, base)
   for (const t of terms) addMultiple(e, dst, t.reg, t.bytes)
   addConstant(e, dst, constant)
 }

@@ -9,7 +9,7 @@ import { isWhole, type State } from './state.js'
 export function storeSquare(e: State, square: readonly Store[], part: number): void {
   const { code, isa, lanes, registers } = e
   const a = accessOf(e, square[0]!)
-  const pointer = pointerOf(e, a)
+  const pointer = pointerOf(e, square[0]!, a)
   const bits = isa.width('f32', lanes.size)
   const pair = (op: string, x: VReg, y: VReg): VReg => {
     const out = code.vector()

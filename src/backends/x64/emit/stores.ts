@@ -52,7 +52,7 @@ function storeOne(e: State, s: Of<'store' | 'scatter'>): void {
     code.emit('test', [r32(bits), imm(1)])
     code.jump('je', skip)
   }
-  storeElement(e, firstElement(e, a), from, type)
+  storeElement(e, firstElement(e, s, a), from, type)
   code.bind(skip)
 }
 

@@ -11,8 +11,9 @@ import type { Layout, Rows } from './layout.js'
 import type { Members } from './members.js'
 import { type Pass, reductionOf, type Schedule } from './passes.js'
 
-/** Rows read at once are fewer where an element takes much work: their code is written out. */
+/** Rows read at once are fewer where an element takes much work or branches: their code is written out. */
 const COSTLY = 12
+const isLong = (node: Node): boolean => node.op.name === 'pad' || laneCost(node) >= COSTLY
 
 /** As many results as fit the vector's loop: all passes, then what is kept. */
 export function reduceInStreams(members: Members, { passes }: Schedule): void {
@@ -42,7 +43,7 @@ class StreamWalk {
     const { members } = this
     if (pass.reductions.length > 0) members.overVector(() => this.clear(pass))
     const { full, kept } = members.neededIn(pass)
-    const per = [...full].some((m) => laneCost(m) >= COSTLY) ? ROW_GROUP / 4 : ROW_GROUP
+    const per = [...full].some(isLong) ? ROW_GROUP / 4 : ROW_GROUP
     this.overInner(0, () =>
       this.overRows(per, (first, count) =>
         members.overVector(() => {
