@@ -8,6 +8,7 @@ import { isFloat } from '../src/base/dtype.js'
 import { compileProgram } from '../src/compiler/compile.js'
 import { lowerDot } from '../src/compiler/contract/dot.js'
 import { values, Workspace } from '../src/compiler/contract/fixtures.js'
+import { product } from '../src/compiler/contract/spec.js'
 import { interpretKernel, MEMORY_ARRAY, type Memory } from '../src/compiler/kernel/interpret.js'
 import { interpretPlan } from '../src/compiler/kernel/interpret-plan.js'
 import type { Command, Kernel, Plan } from '../src/compiler/kernel/ir.js'
@@ -94,16 +95,27 @@ describe.skipIf(LEVELS.length === 0)('matrix products', () => {
         [straight, turned],
         [turned, straight],
       ] as const) {
-        const w = new Workspace(targetFor(detectCpu(), level))
-        const left = w.reader('a', 'float32', [m, depth], values(m * depth, 1), leftPerm)
-        const right = w.reader('b', 'float32', [depth, n], values(depth * n, 2), rightPerm)
-        const out = w.writer(w.buffer('c', 'f32', m * n), [m, n])
-        const spec = { attrs, left: [m, depth], right: [depth, n], dtype: 'float32' } as const
-        for (const { kernel, args } of lowerDot(spec, w.fused(left), right, out, w)) {
-          runChecked(
-            kernel,
-            args.map((a) => w.memory.get(a.id)!),
-          )
+        for (const computed of ['left', 'right']) {
+          const w = new Workspace(targetFor(detectCpu(), level))
+          const operand = (
+            side: string,
+            shape: readonly number[],
+            seed: number,
+            perm: number[],
+          ) => {
+            const x = w.reader(side, 'float32', shape, values(product(shape), seed), perm)
+            return side === computed ? w.fused(x) : x
+          }
+          const left = operand('left', [m, depth], 1, leftPerm)
+          const right = operand('right', [depth, n], 2, rightPerm)
+          const out = w.writer(w.buffer('c', 'f32', m * n), [m, n])
+          const spec = { attrs, left: [m, depth], right: [depth, n], dtype: 'float32' } as const
+          for (const { kernel, args } of lowerDot(spec, left, right, out, w)) {
+            runChecked(
+              kernel,
+              args.map((a) => w.memory.get(a.id)!),
+            )
+          }
         }
       }
     }

@@ -135,6 +135,9 @@ const SCATTERED_COST = 16
 /** Rows that lie in so few cache lines that a tile or two may take them all. */
 const FEW_ROWS = 64
 
+/** Cycles that computing a register's worth of a tile's rows takes, and writing it down. */
+const STAGE_COST = 2
+
 /** Cycles an element takes that is packed against the grain of memory. */
 const TURN_COST = 0.75
 
@@ -170,6 +173,7 @@ export function chooseOrientation(p: Product, given: Target, type: RegType): Ori
     if (lanes.contiguous !== 'free') cost += copied * TURN_COST
     else if (!lanes.plain || rows > 4 * tile.rows) cost += copied / native
     if (layOutRows(p, splat, columns, tile)) cost += depth * rows
+    else if (stagesRows(splat)) cost += (STAGE_COST * depth * rows) / native
     else if (isScattered(p, splat)) {
       cost += SCATTERED_COST * depth * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.lanes)
     }
@@ -193,14 +197,17 @@ const NEAR = 128
 
 /**
  * Whether the rows' factor is first copied to a matrix with K contiguous. Splats can be loaded at any
- * stride, so it pays only where elements cost more than a load, or where a block's elements, each in a
+ * stride, so it pays only where K runs in short pieces, or where a block's elements, each in a
  * cache line of its own, would throw each other out of the cache.
  */
 export function layOutRows(p: Product, f: FactorShape, columns: number, tile: Tile): boolean {
   const panels = Math.ceil(columns / tile.lanes)
-  if (!f.plain || f.run < SHORT_RUN) return panels > 1
+  if (f.run < SHORT_RUN) return panels > 1
   return panels >= 4 && isScattered(p, f)
 }
+
+/** Whether the rows' factor, if it is not laid out, is computed tile by tile: elements take more than a load. */
+export const stagesRows = (f: FactorShape): boolean => !f.plain
 
 /** Whether a block's elements for a tile of rows are each in a cache line of its own, far from the next. */
 function isScattered(p: Product, f: FactorShape): boolean {

@@ -1,19 +1,22 @@
 // Lowers `conv` to kernels: looks at the shape of a convolution and picks the loops that suit it.
 
+import type { Target } from '../kernel/ir.js'
 import type { KernelCall, LoweringContext, Reader, Writer } from '../lower/assembly.js'
 import { shapeOf } from './choose.js'
+import type { Product } from './factors.js'
 import { tiledFeatures } from './featurekernel.js'
-import { featureTiling } from './featuretiles.js'
-import { lowerProduct } from './gemm.js'
+import { type FeatureTiling, featureTiling } from './featuretiles.js'
+import { lowerProduct, readingsOfProduct } from './gemm.js'
 import { convNumerics } from './numerics.js'
 import { asProduct, asProductPerImage, type Patches, patchesOf, positionsOf } from './patches.js'
 import { phaseKernel, phasesOf, phaseWriter } from './phases.js'
 import { plainProduct } from './plain.js'
 import { Probe } from './probe.js'
+import { ALWAYS, computed, type Readings, STORED, together } from './readings.js'
 import { type ConvSpec, convSizes, product } from './spec.js'
 import { needsNoStage, Stage } from './stage.js'
 import { tiledWindows } from './windowkernel.js'
-import { columnsOf, packedTiling, tileWindows } from './windows.js'
+import { columnsOf, packedTiling, tileWindows, type WindowTiling } from './windows.js'
 
 /** Kernels that compute `conv` of what the readers read and hand it to `out`. */
 export function lowerConv(
@@ -29,10 +32,64 @@ export function lowerConv(
       lowerConv(p.spec, input, phaseKernel(p, kernel), phaseWriter(p, out), ctx),
     )
   }
+  const way = wayOf(spec, input, kernel, out, ctx.target)
+  if (way === null) return []
+  if (way.by === 'features') return tiledFeatures(way.c, way.tiling, ctx)
+  if (way.by === 'windows') return tiledWindows(way.c, way.tiling, ctx)
+  const calls: KernelCall[] = []
+  way.c.staging?.ahead(ctx, calls)
+  if (way.by === 'plain') return [...calls, ...plainProduct(asProduct(way.c))]
+  return [...calls, ...lowerProduct(way.product, ctx)]
+}
+
+/** How `lowerConv` reads its operands. */
+export function readingsOfConv(
+  spec: ConvSpec,
+  input: Reader,
+  kernel: Reader,
+  out: Writer,
+  target: Target,
+): Readings {
+  const phases = phasesOf(spec)
+  if (phases !== null) {
+    const each = phases.map((p) =>
+      readingsOfConv(p.spec, input, phaseKernel(p, kernel), phaseWriter(p, out), target),
+    )
+    return [together(each.map((r) => r[0])), together(each.map((r) => r[1]))]
+  }
+  const way = wayOf(spec, input, kernel, out, target)
+  if (way === null || way.by === 'plain') return [ALWAYS, ALWAYS]
+  const staged = needsNoStage(spec, convSizes(spec)) ? STORED : computed(1)
+  if (way.by === 'product') {
+    if (way.c.staging !== null) return [staged, ALWAYS]
+    const [features, positions] = readingsOfProduct(way.product, target)
+    return [positions, features]
+  }
+  // The kernel is packed for lanes of features, laid out for packed windows, and else read as it is.
+  const weights =
+    way.by === 'features' ? computed(1) : way.tiling.mode === 'packed' ? STORED : ALWAYS
+  return [way.c.staging === null ? ALWAYS : staged, weights]
+}
+
+/** The loops that suit a convolution. */
+type Way =
+  | { readonly by: 'features'; readonly c: Patches; readonly tiling: FeatureTiling }
+  | { readonly by: 'windows'; readonly c: Patches; readonly tiling: WindowTiling }
+  | { readonly by: 'product'; readonly c: Patches; readonly product: Product }
+  | { readonly by: 'plain'; readonly c: Patches }
+
+/** Null for a convolution without results. */
+function wayOf(
+  spec: ConvSpec,
+  input: Reader,
+  kernel: Reader,
+  out: Writer,
+  target: Target,
+): Way | null {
   const sizes = convSizes(spec)
   const numerics = convNumerics(spec)
   const results = sizes.groups * sizes.batch * sizes.features * product(sizes.output)
-  if (results === 0) return []
+  if (results === 0) return null
   const window = product(sizes.kernel)
   const plainInput = new Probe(input.shape.length, (k, c) => input.read(k, c)).plain
   const asIs = needsNoStage(spec, sizes) && (plainInput || window === 1)
@@ -42,27 +99,23 @@ export function lowerConv(
   const origin = spec.attrs.low.map((low) => (asIs ? -low : 0))
   const c = patchesOf(spec, sizes, numerics, read, kernel, out, origin, staged)
   const tiled = spec.dtype === 'float32' || spec.dtype === 'float64' || spec.dtype === 'int32'
+  if (!tiled || empty) return { by: 'plain', c }
   // A window of one element makes a matrix product for every image.
   const perImage = window === 1 && positionsOf(c) >= 16
-  if (tiled && !empty) {
-    const kernelShape = shapeOf(asProduct(c), 'left')
-    const plain = kernelShape.plain && kernelShape.follows.every((f) => f)
-    const suits = linesSuit(c)
-    const windows = suits
-      ? tileWindows(c, ctx.target, plain)
-      : perImage
-        ? packedTiling(c, ctx.target, plain)
-        : null
-    const features = featureTiling(c, ctx.target)
-    if (features !== null && features.cost < (windows?.cost ?? Number.POSITIVE_INFINITY)) {
-      return tiledFeatures(c, features.tiling, ctx)
-    }
-    if (suits && windows !== null) return tiledWindows(c, windows.tiling, ctx)
+  const kernelShape = shapeOf(asProduct(c), 'left')
+  const plain = kernelShape.plain && kernelShape.follows.every((f) => f)
+  const suits = linesSuit(c)
+  const windows = suits
+    ? tileWindows(c, target, plain)
+    : perImage
+      ? packedTiling(c, target, plain)
+      : null
+  const features = featureTiling(c, target)
+  if (features !== null && features.cost < (windows?.cost ?? Number.POSITIVE_INFINITY)) {
+    return { by: 'features', c, tiling: features.tiling }
   }
-  const calls: KernelCall[] = []
-  c.staging?.ahead(ctx, calls)
-  if (!tiled || empty) return [...calls, ...plainProduct(asProduct(c))]
-  return [...calls, ...lowerProduct(perImage ? asProductPerImage(c) : asProduct(c), ctx)]
+  if (suits && windows !== null) return { by: 'windows', c, tiling: windows.tiling }
+  return { by: 'product', c, product: perImage ? asProductPerImage(c) : asProduct(c) }
 }
 
 /** Columns below which lines are too short to be copied or loaded along them. */

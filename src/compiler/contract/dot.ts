@@ -1,13 +1,14 @@
 // Lowers `dot`, the contraction every matrix product is, to kernels.
 
-import type { Affine } from '../kernel/ir.js'
+import type { Affine, Target } from '../kernel/ir.js'
 import type { KernelCall, LoweringContext, Reader, Writer } from '../lower/assembly.js'
 import type { Product } from './factors.js'
-import { lowerProduct } from './gemm.js'
+import { lowerProduct, readingsOfProduct } from './gemm.js'
 import { dotNumerics } from './numerics.js'
 import { plainProduct } from './plain.js'
+import { ALWAYS, type Readings } from './readings.js'
 import { type DotSpec, dotAxes, product } from './spec.js'
-import { lowerTree } from './tree.js'
+import { lowerTree, readingsOfTree } from './tree.js'
 
 /** Multiply-adds below which tiles are not worth their code. */
 const SMALL = 512
@@ -21,19 +22,35 @@ export function lowerDot(
   ctx: LoweringContext,
 ): KernelCall[] {
   const p = dotProduct(spec, left, right, out)
-  if (p.numerics.order === 'tree' && product(p.batch) > 0 && hasResults(p)) {
-    return lowerTree(p, ctx)
-  }
-  const depth = product(p.contract)
-  const work = product(p.batch) * product(p.left.free) * product(p.right.free) * depth
-  const tiled = spec.dtype === 'float32' || spec.dtype === 'float64' || spec.dtype === 'int32'
-  if (work === 0 || !tiled || (work <= SMALL && p.numerics.parts === 1)) {
-    return plainProduct(p)
-  }
-  return lowerProduct(p, ctx)
+  return WAYS[wayOf(p)].lower(p, ctx)
 }
 
-const hasResults = (p: Product): boolean => product([...p.left.free, ...p.right.free]) > 0
+/** How `lowerDot` reads its operands. */
+export function readingsOfDot(
+  spec: DotSpec,
+  left: Reader,
+  right: Reader,
+  out: Writer,
+  target: Target,
+): Readings {
+  const p = dotProduct(spec, left, right, out)
+  return WAYS[wayOf(p)].readings(p, target)
+}
+
+/** What a dot may be lowered as. */
+const WAYS = {
+  tree: { lower: lowerTree, readings: readingsOfTree },
+  plain: { lower: plainProduct, readings: (): Readings => [ALWAYS, ALWAYS] },
+  tiled: { lower: lowerProduct, readings: readingsOfProduct },
+} as const
+
+function wayOf(p: Product): keyof typeof WAYS {
+  const results = product(p.batch) * product(p.left.free) * product(p.right.free)
+  if (p.numerics.order === 'tree' && results > 0) return 'tree'
+  const work = results * product(p.contract)
+  const tiled = p.dtype === 'float32' || p.dtype === 'float64' || p.dtype === 'int32'
+  return work === 0 || !tiled || (work <= SMALL && p.numerics.parts === 1) ? 'plain' : 'tiled'
+}
 
 /** The dot with its axes sorted by what they do. */
 function dotProduct(spec: DotSpec, left: Reader, right: Reader, out: Writer): Product {

@@ -7,7 +7,7 @@
 // The innermost two loops are the micro-kernel's.
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, Reg } from '../kernel/ir.js'
+import type { Affine, Reg, Target } from '../kernel/ir.js'
 import {
   KernelAssembly,
   type KernelCall,
@@ -25,31 +25,55 @@ import {
   packLanes,
   roundUp,
   shapeOf,
+  stagesRows,
   type Tile,
 } from './choose.js'
-import { type Cutting, cut } from './cutting.js'
+import { type Cutting, cut, type Extent } from './cutting.js'
 import { mergeProduct, type Product, probeWrite, swapProduct } from './factors.js'
 import { layOut } from './layout.js'
 import { type End, microKernel } from './micro.js'
 import { fillPanels, type PackedPanel, packAhead, panelNumber } from './panels.js'
+import { amid, computed, type Readings } from './readings.js'
+import { RowStage } from './rowstage.js'
 import { product } from './spec.js'
 import { Parts, Sums } from './sums.js'
 import { forTiles, repeat, type Span, spanLength, spanStart } from './tiles.js'
 
+/** A product as it will be tiled: its rows' factor left, its lanes' factor right. */
+interface Arranged {
+  readonly p: Product
+  readonly swap: boolean
+  readonly tile: Tile
+  readonly rows: FactorShape
+}
+
+function arrange(unmerged: Product, target: Target): Arranged {
+  const merged = mergeProduct(unmerged)
+  const { swap, tile } = chooseOrientation(merged, target, REGISTER_TYPE[merged.dtype])
+  const p = swap ? swapProduct(merged) : merged
+  return { p, swap, tile, rows: shapeOf(p, 'left') }
+}
+
 /** Kernels for a product of at least one multiply-add a result. */
 export function lowerProduct(unmerged: Product, ctx: LoweringContext): KernelCall[] {
-  const merged = mergeProduct(unmerged)
-  const type = REGISTER_TYPE[merged.dtype]
-  const { swap, tile } = chooseOrientation(merged, ctx.target, type)
-  const p = swap ? swapProduct(merged) : merged
+  const { p, tile, rows } = arrange(unmerged, ctx.target)
+  if (!layOutRows(p, rows, product(p.right.free), tile)) return tiledProduct(p, rows, tile, ctx)
   const calls: KernelCall[] = []
-  const rows = shapeOf(p, 'left')
-  if (!layOutRows(p, rows, product(p.right.free), tile)) {
-    return tiledProduct(p, rows.follows, tile, ctx)
-  }
   const ready = layOut(p, rows, ctx, calls)
-  const follows = p.contract.map(() => true)
-  return [...calls, ...tiledProduct(ready, follows, tile, ctx)]
+  return [...calls, ...tiledProduct(ready, shapeOf(ready, 'left'), tile, ctx)]
+}
+
+/** How `lowerProduct` reads factors that take computing, left and right. */
+export function readingsOfProduct(unmerged: Product, target: Target): Readings {
+  const { p, swap, tile, rows } = arrange(unmerged, target)
+  const { cutting, from } = divide(p, shapeOf(p, 'right'), tile, target)
+  const laidOut = layOutRows(p, rows, cutting.columns, tile)
+  const left = computed(laidOut ? 1 : cutting.columnChunks)
+  const right =
+    from === 'operand'
+      ? amid(Math.ceil(cutting.rows / cutting.tile.rows))
+      : computed(from === 'ahead' ? 1 : cutting.rowChunks)
+  return swap ? [right, left] : [left, right]
 }
 
 /** Where the lanes' operand of a panel comes from. */
@@ -64,31 +88,37 @@ type PanelSource =
  */
 const PACK_IN_CHUNK_ROWS = 384
 
-function tiledProduct(
-  p: Product,
-  rowsFollow: readonly boolean[],
-  tile: Tile,
-  ctx: LoweringContext,
-): KernelCall[] {
-  const calls: KernelCall[] = []
-  const { blocks, parts } = p.numerics
-  const extent = {
+/** How a product is divided among chunks, and where its panels come from. */
+function divide(p: Product, lanes: FactorShape, tile: Tile, target: Target) {
+  const extent: Extent = {
     batch: product(p.batch),
     rows: product(p.left.free),
     columns: product(p.right.free),
     block: blockLength(p.numerics, p.contract),
     depth: product(p.contract),
-    parts,
+    parts: p.numerics.parts,
     bytes: p.dtype === 'float64' ? 8 : 4,
   }
-  const lanes = shapeOf(p, 'right')
   const packs = packLanes(p, lanes, extent.rows, tile)
-  const c = cut(extent, tile, ctx.target, packs)
-  const source: PanelSource = !packs
-    ? { from: 'operand' }
-    : c.rowChunks === 1 || c.chunkRows >= PACK_IN_CHUNK_ROWS || p.right.free.length > 1
-      ? { from: 'scratch' }
-      : { from: 'ahead', panel: packAhead(p, lanes, tile.lanes, ctx, calls) }
+  const cutting = cut(extent, tile, target, packs)
+  const anew =
+    cutting.rowChunks === 1 || cutting.chunkRows >= PACK_IN_CHUNK_ROWS || p.right.free.length > 1
+  const from: PanelSource['from'] = !packs ? 'operand' : anew ? 'scratch' : 'ahead'
+  return { extent, packs, cutting, from }
+}
+
+function tiledProduct(
+  p: Product,
+  rows: FactorShape,
+  tile: Tile,
+  ctx: LoweringContext,
+): KernelCall[] {
+  const calls: KernelCall[] = []
+  const { blocks, parts } = p.numerics
+  const lanes = shapeOf(p, 'right')
+  const { extent, packs, cutting: c, from } = divide(p, lanes, tile, ctx.target)
+  const source: PanelSource =
+    from === 'ahead' ? { from, panel: packAhead(p, lanes, tile.lanes, ctx, calls) } : { from }
 
   const grid = parts * c.batchChunks * c.columnChunks * c.rowChunks
   const k = new KernelAssembly(p.name, grid)
@@ -124,7 +154,7 @@ function tiledProduct(
     unit: 1,
     at: batchChunk,
   }
-  const emitter = new ChunkEmitter(k, p, ctx, c, rowsFollow, lanes, source, rowSpan, columnSpan)
+  const emitter = new ChunkEmitter(k, p, ctx, c, rows, lanes, source, rowSpan, columnSpan)
   const partial = parts > 1 ? new Parts(p, ctx) : null
   repeat(k, 'batch', spanLength(batchSpan), (i) => {
     emitter.emit(part, plus(spanStart(batchSpan), i), blocks > 1 || parts > 1, partial)
@@ -142,6 +172,9 @@ const WORTH_FETCHING = 64
 /** Writes the body of one chunk. */
 class ChunkEmitter {
   private readonly scratch
+  /** Set where the rows' operand takes computing. */
+  private readonly rowStage: RowStage | null
+  private readonly rowsFollow: readonly boolean[]
   private readonly type
   /** Whether panels are too large to stay in the first-level cache. */
   private readonly fetchesAhead
@@ -153,7 +186,7 @@ class ChunkEmitter {
     private readonly p: Product,
     private readonly ctx: LoweringContext,
     private readonly c: Cutting,
-    private readonly rowsFollow: readonly boolean[],
+    rows: FactorShape,
     private readonly lanes: FactorShape,
     private readonly source: PanelSource,
     private readonly rowSpan: Span,
@@ -166,6 +199,9 @@ class ChunkEmitter {
       source.from === 'scratch'
         ? k.scratch('panels', MEMORY_TYPE[p.dtype], panels * length * c.tile.lanes)
         : null
+    const staged = stagesRows(rows)
+    this.rowStage = staged ? new RowStage(k, p, rows, c.tile.rows, ctx.target.mapLanes) : null
+    this.rowsFollow = staged ? rows.follows.map(() => true) : rows.follows
     const bytes = (p.dtype === 'float64' ? 8 : 4) * length * c.chunkColumns
     const { prefetches = false, cache } = ctx.target
     this.fetchesAhead = prefetches && bytes > cache.l1
@@ -243,6 +279,7 @@ class ChunkEmitter {
       )
     }
     forTiles(k, 'tile', rowSpan, (_, row, height) => {
+      this.rowStage?.fill(batch, block, row, height)
       forTiles(k, 'panel', columnSpan, (panel, column, width) => {
         const packed = this.panelAt(b, block, panel)
         this.tile(batch, block, row, height, column, width, packed, sums, direct)
@@ -290,7 +327,12 @@ class ChunkEmitter {
       vectors: 1,
       depth: walk.sizes,
       steps: this.ctx.target.steps,
-      splat: (i, at) => p.left.read(k, batch, rows[i]!, block.at(walk.local(at))),
+      splat: (i, at) => {
+        const local = walk.local(at)
+        return (
+          this.rowStage?.load(i, block, local) ?? p.left.read(k, batch, rows[i]!, block.at(local))
+        )
+      },
       vector: (_, lane, at) =>
         packed === null
           ? p.right.read(

@@ -28,6 +28,11 @@ export class Probe {
     return this.statements.length === 1 && only?.op === 'load' && only.dst === this.result
   }
 
+  /** Whether places of elements are sums of coordinates, without quotients and remainders. */
+  get strided(): boolean {
+    return this.statements.every((s) => s.op !== 'divide' && s.op !== 'modulo')
+  }
+
   /** Elements between neighbours along coordinate i; null where several buffers disagree. */
   stride(i: number): number | null {
     const found = new Set<number>()

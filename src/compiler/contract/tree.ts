@@ -18,6 +18,7 @@ import { shapeOf } from './choose.js'
 import { mergeProduct, type Product, swapProduct } from './factors.js'
 import { multiplyAdd } from './micro.js'
 import { TREE_LANES } from './numerics.js'
+import { amid, type Readings } from './readings.js'
 import { product } from './spec.js'
 import { Parts } from './sums.js'
 import { forTiles, type Span } from './tiles.js'
@@ -67,6 +68,12 @@ export function lowerTree(unmerged: Product, ctx: LoweringContext): KernelCall[]
   const calls = [k.call()]
   if (partial !== null) calls.push(partial.combine())
   return calls
+}
+
+/** How `lowerTree` reads the factors: the matrix once, the vector for every few rows of it. */
+export function readingsOfTree({ left, right }: Product): Readings {
+  const [rows, columns] = [product(left.free), product(right.free)]
+  return [amid(Math.ceil(columns / ROWS)), amid(Math.ceil(rows / ROWS))]
 }
 
 const origin = (axes: readonly number[]): Affine[] => axes.map(() => affine(0))

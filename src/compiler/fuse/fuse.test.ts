@@ -64,6 +64,38 @@ describe('one kernel', () => {
   })
 })
 
+describe('arithmetic on operands of a product', () => {
+  const half = (x: Node): Node => b.mul(x, b.fullLike(x, 0.5))
+  const matmul = (x: Node, y: Node): Node =>
+    b.dot([x, y], { leftBatch: [], rightBatch: [], leftContract: [1], rightContract: [0] })
+
+  it('is done where it is read', () => {
+    expect(kinds(matmul(half(float(256, 128)), float(128, 16)))).toEqual(['contract'])
+    expect(kinds(matmul(half(float(4096, 4096)), float(4096, 1)))).toEqual(['contract'])
+  })
+  it('becomes the last step of the kernel before, where there is one', () => {
+    const x = softmax(float(64, 128), [1])
+    expect(kinds(matmul(half(x), float(128, 32)))).toEqual(['reduce', 'contract'])
+  })
+  it('is done once where a product reads it many times', () => {
+    expect(kinds(matmul(half(float(2048, 512)), float(512, 4096)))).toEqual(['map', 'contract'])
+  })
+  it('is done once for many products', () => {
+    const x = half(float(64, 128))
+    const ys = [16, 24, 32].map((n) => matmul(x, float(128, n)))
+    expect(kinds(...ys)).toEqual(['map', 'contract', 'contract', 'contract'])
+  })
+  it('is done once if it is dear', () => {
+    const x = b.pow(float(64, 128), float(64, 128))
+    expect(kinds(matmul(x, float(128, 32)))).toEqual(['map', 'contract'])
+  })
+  it('reads what is left in memory', () => {
+    const [x, y, w] = [float(64, 128), float(64, 128), float(128, 32)]
+    const [group] = groupsOf(matmul(b.mul(x, y), w))
+    expect(group?.reads).toEqual(new Set([x, y, w]))
+  })
+})
+
 describe('several kernels', () => {
   it('a value that is transposed and summed over rows', () => {
     const e = b.exp(float(64, 128))

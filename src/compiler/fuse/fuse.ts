@@ -15,6 +15,7 @@ import { type Collected, collect, MOST_MEMBERS, type Placement } from './collect
 import { earlyFirst } from './early.js'
 import { ALONE, Group, type GroupKind, type Level } from './group.js'
 import { baseOf, Notes } from './notes.js'
+import { type Prologue, Prologues } from './prologue.js'
 import { recompute } from './recompute.js'
 
 /** Pending nodes below one node before they are placed. */
@@ -26,6 +27,8 @@ const SPARE_BUFFERS = 4
 export interface FuseOptions {
   /** Every node becomes a kernel of its own: for tests that fused and unfused programs agree. */
   readonly separate?: boolean
+  /** Whether contractions may compute their operands; true if it is not said. */
+  readonly prologues?: boolean
 }
 
 export interface Fusion {
@@ -47,6 +50,7 @@ class Fuser implements Placement {
   readonly groupOf = new Map<Node, Group>()
   readonly notes: Notes
   readonly separate: boolean
+  private readonly prologues: Prologues | null
   private nextOrder = 0
   private golden = 0
   /** The last group that could take an independent node of the same kind: by domain and axes. */
@@ -60,6 +64,10 @@ class Fuser implements Placement {
   ) {
     this.notes = new Notes(nodes, outputs)
     this.separate = options.separate ?? false
+    this.prologues =
+      !this.separate && options.prologues !== false
+        ? new Prologues(nodes, outputs, target, this.notes, this.groupOf)
+        : null
   }
 
   run(): void {
@@ -101,8 +109,11 @@ class Fuser implements Placement {
 
   private placeBase(node: Node): void {
     const base = baseOf(node)
-    if (kindOf(base) !== 'lane' || this.notes.isFree(base) || this.groupOf.has(base)) return
-    this.place(base)
+    if (this.isPending(base)) this.place(base)
+  }
+
+  private isPending(node: Node): boolean {
+    return kindOf(node) === 'lane' && !this.notes.isFree(node) && !this.groupOf.has(node)
   }
 
   /** Whether a view is the very memory of what it views. */
@@ -159,9 +170,8 @@ class Fuser implements Placement {
   /** Puts a node into a group: an existing one if it fits, else a new one (before a given one). */
   private place(node: Node, before: Group | null = null): void {
     if (!this.separate) {
-      const latest = this.latest(node)
-      if (latest !== null && this.join(latest, node)) return
-      if (this.joinSibling(node, latest, before)) return
+      if (this.joinLatest(node)) return
+      if (this.joinSibling(node, before)) return
       this.settleShared(node)
     }
     const after = this.latest(node)?.order ?? -1
@@ -177,10 +187,17 @@ class Fuser implements Placement {
     this.siblings.set(siblingKey(node), group)
   }
 
+  /** Puts a pending node into the latest group it depends on; false if it depends on none, or does not fit. */
+  private joinLatest(node: Node): boolean {
+    const latest = this.latest(node)
+    return latest !== null && this.join(latest, node)
+  }
+
   /** An independent node goes with one of the same shape that reads the same things. */
-  private joinSibling(node: Node, latest: Group | null, before: Group | null): boolean {
+  private joinSibling(node: Node, before: Group | null): boolean {
     const sibling = this.siblings.get(siblingKey(node))
     if (sibling === undefined) return false
+    const latest = this.latest(node)
     if (latest !== null && sibling.order <= latest.order) return false
     if (before !== null && sibling.order >= before.order) return false
     return this.sharesReads(sibling, node) && this.join(sibling, node)
@@ -300,15 +317,26 @@ class Fuser implements Placement {
 
   /** Contractions, and operations with kernels of their own: operands in memory, a new group. */
   private placeAlone(node: Node, kind: 'contract' | 'single' | 'loop' | 'host'): void {
+    const prologues: Prologue[] = []
     for (const x of node.inputs) {
       if (kind === 'host' || kind === 'loop') this.materialise(x)
-      else this.placeBase(x)
-      if (kind === 'contract') this.placeOperand(x)
+      else if (kind === 'single') this.placeBase(x)
+      else {
+        const prologue = this.placeOperand(x)
+        if (prologue !== null) prologues.push(prologue)
+      }
     }
     const group = this.newGroup(kind, shapeOf(node), null, -1)
     group.anchor = node
     this.enter(group, node, 'full')
-    for (const x of node.inputs) group.reads.add(this.homeOf(x))
+    for (const { inPlace, sources } of prologues) {
+      for (const n of inPlace) group.inPlace.add(n)
+      for (const s of sources) group.reads.add(s)
+    }
+    for (const x of node.inputs) {
+      const home = this.homeOf(x)
+      if (!group.inPlace.has(home)) group.reads.add(home)
+    }
   }
 
   /** One of several results is in memory as soon as what computes them has run. */
@@ -316,11 +344,24 @@ class Fuser implements Placement {
     this.enter(this.groupOf.get(input(node)) as Group, node, 'full')
   }
 
-  /** Micro-kernels step through operands by strides: a view of memory that has none is copied first. */
-  private placeOperand(x: Node): void {
-    if (this.groupOf.has(x) || !isView(x) || this.notes.isFree(x)) return
+  /**
+   * Sees to it that a contraction finds an operand in memory, or returns what it computes of it where it reads
+   * it. Micro-kernels step through operands by strides: a view of memory that has none is copied first.
+   */
+  private placeOperand(x: Node): Prologue | null {
+    const base = baseOf(x)
+    if (this.isPending(base)) {
+      const prologue = this.prologues?.of(base, () => this.joinLatest(base)) ?? null
+      if (prologue !== null) {
+        for (const n of prologue.before) this.placeBase(n)
+        return prologue
+      }
+      this.placeBase(base)
+    }
+    if (this.groupOf.has(x) || !isView(x) || this.notes.isFree(x)) return null
     const inMemory = (n: Node): boolean => this.groupOf.has(n) || kindOf(n) === 'leaf'
     if (stridesOfView(x, inMemory) === null) this.place(x)
+    return null
   }
 }
 

@@ -3,31 +3,21 @@
 import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { ConvAttrs, DotAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
-import { lowerConv } from '../contract/conv.js'
-import { lowerDot } from '../contract/dot.js'
+import { lowerConv, readingsOfConv } from '../contract/conv.js'
+import { lowerDot, readingsOfDot } from '../contract/dot.js'
+import type { Readings } from '../contract/readings.js'
+import type { ConvSpec, DotSpec } from '../contract/spec.js'
 import { IndexSpace, reshapeCoords } from '../coordinates/space.js'
-import { stridesOfView } from '../coordinates/views.js'
 import { ZERO } from '../kernel/affine.js'
-import type { Affine } from '../kernel/ir.js'
+import type { Affine, Target } from '../kernel/ir.js'
 import { KernelAssembly, type KernelCall, type Reader, type Writer } from './assembly.js'
 import { constantOf } from './elementwise.js'
 import { Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
 import { inPieces, overChunks } from './nest.js'
+import { readerOf } from './reader.js'
 
 const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
-
-/** An operand: plain memory where its views are strides, an expression otherwise. */
-function readerOf(g: GroupLowering, node: Node): Reader {
-  const strided = stridesOfView(node, g.traced.inMemory)
-  const buffer = strided && g.around.memoryOf(strided.home)
-  return {
-    shape: shapeOf(node),
-    dtype: node.dtype,
-    direct: strided && buffer && { buffer, offset: strided.offset, strides: strided.strides },
-    read: (k, coords) => new Emitter(k, new IndexSpace(), g.around).read(node, coords),
-  }
-}
 
 /** Takes the contraction's results, applies the group's other members, and stores what is kept. */
 function writerOf(g: GroupLowering, anchor: Node): Writer {
@@ -67,29 +57,41 @@ export function lowerContraction(g: GroupLowering): KernelCall[] {
   const anchor = g.group.anchor as Node
   if (sizeOf(shapeOf(anchor)) === 0) return []
   const [a, b] = anchor.inputs as [Node, Node]
-  const [left, right] = [readerOf(g, a), readerOf(g, b)]
+  const { inMemory } = g.traced
+  const left = readerOf(a, inMemory, g.around)
+  const right = readerOf(b, inMemory, g.around)
   const writer = writerOf(g, anchor)
-  const { dtype } = anchor
   if (sizeOf(shapeOf(a)) === 0 || sizeOf(shapeOf(b)) === 0) return [writeZeros(g, anchor, writer)]
-  if (anchor.op.name === 'dot') {
-    const attrs = anchor.attrs as unknown as DotAttrs
-    return lowerDot(
-      { attrs, left: shapeOf(a), right: shapeOf(b), dtype },
-      left,
-      right,
-      writer,
-      g.context,
-    )
-  }
-  const attrs = anchor.attrs as unknown as ConvAttrs
-  return lowerConv(
-    { attrs, input: shapeOf(a), kernel: shapeOf(b), dtype },
-    left,
-    right,
-    writer,
-    g.context,
-  )
+  return anchor.op.name === 'dot'
+    ? lowerDot(dotSpec(anchor), left, right, writer, g.context)
+    : lowerConv(convSpec(anchor), left, right, writer, g.context)
 }
+
+/** How a contraction reads its operands. */
+export const readingsOfContraction = (
+  anchor: Node,
+  left: Reader,
+  right: Reader,
+  out: Writer,
+  target: Target,
+): Readings =>
+  anchor.op.name === 'dot'
+    ? readingsOfDot(dotSpec(anchor), left, right, out, target)
+    : readingsOfConv(convSpec(anchor), left, right, out, target)
+
+const dotSpec = ({ attrs, dtype, inputs: [a, b] }: Node): DotSpec => ({
+  attrs: attrs as unknown as DotAttrs,
+  left: shapeOf(a as Node),
+  right: shapeOf(b as Node),
+  dtype,
+})
+
+const convSpec = ({ attrs, dtype, inputs: [a, b] }: Node): ConvSpec => ({
+  attrs: attrs as unknown as ConvAttrs,
+  input: shapeOf(a as Node),
+  kernel: shapeOf(b as Node),
+  dtype,
+})
 
 /** A sum over nothing. */
 function writeZeros(g: GroupLowering, anchor: Node, writer: Writer): KernelCall {

@@ -161,7 +161,8 @@ function faultOf(node: Node, kind: Fault['kind']): Fault {
 
 /** The kernels of a body, in order. (What the host has to evaluate is no part of a kernel.) */
 function lowerBody(body: Body, buffers: Buffers, target: Target, faults: Fault[]): LoweredBody {
-  const fusion = fuse(body.outputs, target)
+  // What all steps share is computed once, before the loop: not by the products of every step.
+  const fusion = fuse(body.outputs, target, { prologues: false })
   const calls = lowerGroups(fusion, buffers, target, faults).map((step) => {
     if (step.op === 'host') throw new Error(`${step.call.name} has no kernel`)
     return step.call
