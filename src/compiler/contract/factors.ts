@@ -27,24 +27,37 @@ export interface Product {
   write(k: KernelAssembly, batch: Affine[], left: Affine[], right: Affine[], value: Reg): void
 }
 
+/** What is known of factors and products: several ask, and probing means emitting. */
+const probes = new WeakMap<Factor | Product, Probe>()
+
 /** What a factor does along its axes. Positions: batch axes, then free axes, then contracted ones. */
 export function probeFactor(p: Product, factor: Factor): Probe {
-  const b = p.batch.length
-  const f = b + factor.free.length
-  return new Probe(f + p.contract.length, (k, c) =>
-    factor.read(k, c.slice(0, b), c.slice(b, f), c.slice(f)),
-  )
+  let probe = probes.get(factor)
+  if (probe === undefined) {
+    const b = p.batch.length
+    const f = b + factor.free.length
+    probe = new Probe(f + p.contract.length, (k, c) =>
+      factor.read(k, c.slice(0, b), c.slice(b, f), c.slice(f)),
+    )
+    probes.set(factor, probe)
+  }
+  return probe
 }
 
 /** What storing does along batch, left and right axes. */
 export function probeWrite(p: Product): Probe {
-  const b = p.batch.length
-  const l = b + p.left.free.length
-  return new Probe(l + p.right.free.length, (k, c) => {
-    const value = k.reg('f32')
-    p.write(k, c.slice(0, b), c.slice(b, l), c.slice(l), value)
-    return null
-  })
+  let probe = probes.get(p)
+  if (probe === undefined) {
+    const b = p.batch.length
+    const l = b + p.left.free.length
+    probe = new Probe(l + p.right.free.length, (k, c) => {
+      const value = k.reg('f32')
+      p.write(k, c.slice(0, b), c.slice(b, l), c.slice(l), value)
+      return null
+    })
+    probes.set(p, probe)
+  }
+  return probe
 }
 
 /** The same product over fewer axes: neighbours that everybody walks as one become one. */
@@ -74,6 +87,9 @@ export function mergeProduct(p: Product): Product {
     if (across && !kept) return false
     return left.merges(b + nl + o, b + nl + i, size) && right.merges(b + nr + o, b + nr + i, size)
   })
+  const merged = [batch, rows, columns, contract]
+  const axes = [p.batch, p.left.free, p.right.free, p.contract]
+  if (merged.every((m, i) => m.sizes.length === axes[i]!.length)) return p
   return {
     ...p,
     batch: batch.sizes,
