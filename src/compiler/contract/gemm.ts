@@ -166,6 +166,10 @@ function tiledProduct(
 
 /** Steps of K that the lanes of a panel are asked for ahead. */
 const STEPS_AHEAD = 4
+/** Multiply-adds of a product that is done before what many steps a round save has paid for their code. */
+const SMALL = 1 << 23
+/** Most steps that a round takes in one of those. */
+const SMALL_STEPS = 2
 /** Steps of K beside which asking for a tile's results is next to nothing. */
 const WORTH_FETCHING = 64
 
@@ -180,6 +184,8 @@ class ChunkEmitter {
   private readonly fetchesAhead
   /** Whether the lines of results are asked for while K runs: they may lie in none of the caches. */
   private readonly fetchesResults
+  /** Steps of K that a round of the innermost loop takes. */
+  private readonly steps
 
   constructor(
     private readonly k: KernelAssembly,
@@ -203,7 +209,8 @@ class ChunkEmitter {
     this.rowStage = staged ? new RowStage(k, p, rows, c.tile.rows, ctx.target.mapLanes) : null
     this.rowsFollow = staged ? rows.follows.map(() => true) : rows.follows
     const bytes = (p.dtype === 'float64' ? 8 : 4) * length * c.chunkColumns
-    const { prefetches = false, cache } = ctx.target
+    const { prefetches = false, cache, steps = 1 } = ctx.target
+    this.steps = k.flops < 2 * SMALL ? Math.min(SMALL_STEPS, steps) : steps
     this.fetchesAhead = prefetches && bytes > cache.l1
     const last = p.batch.length + p.left.free.length + p.right.free.length - 1
     const alongLanes = p.right.free.length === 1 && probeWrite(p).stride(last) === 1
@@ -326,7 +333,7 @@ class ChunkEmitter {
       splats: height,
       vectors: 1,
       depth: walk.sizes,
-      steps: this.ctx.target.steps,
+      steps: this.steps,
       splat: (i, at) => {
         const local = walk.local(at)
         return (
