@@ -3,7 +3,7 @@
 
 import { debug } from '../../base/debug.js'
 import type { Kernel } from '../../compiler/kernel/ir.js'
-import { signatureOf } from '../../compiler/kernel/signature.js'
+import { KernelMap } from '../../compiler/kernel/same.js'
 import { compileKernel } from './emit/kernel.js'
 import { Code } from './native/code.js'
 import { roundUp } from './native/pages.js'
@@ -23,9 +23,6 @@ const emitted: Emit = (kernel, { level }) => {
 
 /** Kernels start on cache lines, which the vectors among their constants need too. */
 const ALIGNMENT = 64
-
-/** What tells kernels apart: what they compute, or that they are not the same object. */
-type Identity = string | Kernel
 
 /** Machine code that several plans may use. */
 class Block {
@@ -66,43 +63,51 @@ type Known = Omit<Place, 'block'> & { readonly block: WeakRef<Block> }
 
 /** The code of the plans of one device. */
 export class CodeCache {
-  private readonly known = new Map<Identity, Known>()
+  private readonly known: KernelMap<Known>
 
   /** @param emit makes code of kernels instead of the emitter, for each kernel its own */
   constructor(
     private readonly target: X64Target,
     private readonly emit: Emit | null = null,
-  ) {}
+  ) {
+    this.known = this.kernelMap()
+  }
+
+  /** A map by what kernels do; or, where each has code of its own, by which they are. */
+  private kernelMap<V>(): KernelMap<V> {
+    return new KernelMap(this.emit === null ? undefined : (a, b) => a === b)
+  }
 
   /** The code of some kernels: what is there already, and the rest in a new block. */
   codeOf(kernels: Iterable<Kernel>): PlanCode {
     const places = new Map<Kernel, Place>()
     const blocks = new Set<Block>()
-    const missing = new Map<Identity, Kernel[]>()
+    const missing = this.kernelMap<Kernel[]>()
+    const groups: Kernel[][] = []
     for (const kernel of kernels) {
-      const identity = this.emit === null ? signatureOf(kernel) : kernel
-      const known = this.known.get(identity)
+      const known = this.known.get(kernel)
       const block = known?.block.deref()
-      const alike = missing.get(identity)
+      const alike = missing.get(kernel)
       if (known !== undefined && block !== undefined) {
         places.set(kernel, { ...known, block })
         blocks.add(block)
-      } else if (alike === undefined) missing.set(identity, [kernel])
-      else alike.push(kernel)
+      } else if (alike === undefined) {
+        const group = [kernel]
+        missing.set(kernel, group)
+        groups.push(group)
+      } else alike.push(kernel)
     }
-    if (missing.size > 0) blocks.add(this.add(missing, places))
+    if (groups.length > 0) blocks.add(this.add(groups, places))
     return new PlanCode(places, blocks)
   }
 
-  private add(
-    missing: ReadonlyMap<Identity, readonly Kernel[]>,
-    places: Map<Kernel, Place>,
-  ): Block {
+  /** @param groups kernels that do the same */
+  private add(groups: readonly (readonly Kernel[])[], places: Map<Kernel, Place>): Block {
     const { target, emit } = this
     const parts: Uint8Array[] = []
     const offsets: number[] = []
     let size = 0
-    for (const [kernel] of missing.values()) {
+    for (const [kernel] of groups) {
       const { bytes } = (emit ?? emitted)(kernel!, target)
       parts.push(bytes)
       offsets.push(size)
@@ -113,20 +118,16 @@ export class CodeCache {
     for (const [i, bytes] of parts.entries()) whole.set(bytes, offsets[i])
     const block = new Block(whole, () => this.forget(reference))
     const reference = new WeakRef(block)
-    let i = 0
-    for (const [identity, kernels] of missing) {
+    for (const [i, kernels] of groups.entries()) {
       const where = { offset: offsets[i]!, bytes: parts[i]!.length }
-      this.known.set(identity, { ...where, block: reference })
+      this.known.set(kernels[0]!, { ...where, block: reference })
       for (const kernel of kernels) places.set(kernel, { ...where, block })
-      i++
     }
     return block
   }
 
   private forget(block: WeakRef<Block>): void {
-    for (const [identity, known] of this.known) {
-      if (known.block === block) this.known.delete(identity)
-    }
+    this.known.prune((known) => known.block === block)
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { affine, ofVar, plus } from './affine.js'
 import { KernelBuilder } from './builder.js'
 import type { Kernel } from './ir.js'
-import { sharing } from './same.js'
+import { KernelMap, sharing } from './same.js'
 
 interface Parts {
   readonly buffer?: string
@@ -47,5 +47,20 @@ describe('kernels are the same', () => {
     const share = sharing()
     const shared = [{}, ...others].map((p) => share(kernel(p)))
     expect(new Set(shared).size).toBe(shared.length)
+  })
+})
+
+describe('a map by what kernels do', () => {
+  it('finds, replaces and forgets what was said about an equal kernel', () => {
+    const map = new KernelMap<string>()
+    map.set(kernel(), 'one')
+    map.set(kernel({ value: 2 }), 'two')
+    expect(map.get(kernel({ buffer: 'z' }))).toBe('one')
+    expect(map.get(kernel({ value: 3 }))).toBeUndefined()
+    map.set(kernel(), 'first')
+    expect(map.get(kernel())).toBe('first')
+    map.prune((value) => value === 'first')
+    expect(map.get(kernel())).toBeUndefined()
+    expect(map.get(kernel({ value: 2 }))).toBe('two')
   })
 })

@@ -15,14 +15,12 @@ export function findSquares(
   isUniform: (r: Reg) => boolean,
 ): Map<Stmt, readonly Store[]> {
   const squares = new Map<Stmt, readonly Store[]>()
-  for (let i = 0; i + SIDE <= run.length; ) {
+  for (let i = 0; i + SIDE <= run.length; i++) {
+    if (run[i]!.op !== 'store') continue
     const four: readonly Stmt[] = run.slice(i, i + SIDE)
-    if (isSquare(four, accesses) && !four.some((s) => isUniform(s.from))) {
-      for (const s of four) squares.set(s, four)
-      i += SIDE
-    } else {
-      i++
-    }
+    if (!isSquare(four, accesses) || four.some((s) => isUniform(s.from))) continue
+    for (const s of four) squares.set(s, four)
+    i += SIDE - 1
   }
   return squares
 }
