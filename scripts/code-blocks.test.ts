@@ -33,6 +33,7 @@ test('finds the TypeScript blocks, their lines and tags', () => {
       line: 4,
       name: 'docs-guide-4',
       code: 'const a = 1\nexport {}\n',
+      tags: [],
       run: true,
     },
     {
@@ -40,6 +41,7 @@ test('finds the TypeScript blocks, their lines and tags', () => {
       line: 12,
       name: 'docs-guide-12',
       code: 'const b = 2\n  // ```\nexport {}\n',
+      tags: ['no-run'],
       run: false,
     },
   ])

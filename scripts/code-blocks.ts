@@ -7,7 +7,9 @@ export interface CodeBlock {
   /** A file name for it, unique over all pages. */
   readonly name: string
   readonly code: string
-  /** Whether it is to be executed: not when its fence says ```ts no-run. */
+  /** What else its fence says: `no-run`, `browser`, the name of a file. */
+  readonly tags: readonly string[]
+  /** Whether Node.js is to execute it: it has no tags. */
   readonly run: boolean
 }
 
@@ -20,7 +22,7 @@ export function codeBlocks(page: string, markdown: string): CodeBlock[] {
   for (let i = 0; i < lines.length; i++) {
     const opening = OPENING.exec(lines[i]!)
     if (!opening) continue
-    const [, indent = '', fence = '', language = '', tags = ''] = opening
+    const [, indent = '', fence = '', language = '', rest = ''] = opening
     const start = i
     const isClosing = (line: string): boolean => {
       const text = line.trim()
@@ -33,9 +35,16 @@ export function codeBlocks(page: string, markdown: string): CodeBlock[] {
     if (language !== 'ts' && language !== 'typescript') continue
     const line = start + 1
     const name = `${page.replace(/\.md$/, '').replace(/[^\w-]+/g, '-')}-${line}`
-    const run = !tags.split(/\s+/).includes('no-run')
+    const tags = rest.split(/\s+/).filter((tag) => tag !== '')
     // `export {}` makes a module of a block without imports, so that names do not clash.
-    blocks.push({ page, line, name, code: `${code.join('\n')}\nexport {}\n`, run })
+    blocks.push({
+      page,
+      line,
+      name,
+      code: `${code.join('\n')}\nexport {}\n`,
+      tags,
+      run: tags.length === 0,
+    })
   }
   return blocks
 }

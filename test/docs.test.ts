@@ -1,5 +1,5 @@
 // The documentation runs: every ```ts block of README.md and docs/ is type-checked and executed.
-// A block tagged ```ts no-run is only type-checked. Blocks stand alone: each imports what it uses.
+// Those with a tag (no-run, browser, a file's name) are only type-checked here. Blocks stand alone: each imports what it uses.
 
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'

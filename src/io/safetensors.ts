@@ -89,7 +89,10 @@ export const emptyDict = (): Record<string, Tensor> => Object.create(null)
  * Tensors (and text) as the bytes of a safetensors file. Equal tensors give equal bytes, whatever order
  * they are in.
  */
-export function encodeSafetensors(tensors: TensorDict, metadata: Metadata = {}): Uint8Array {
+export function encodeSafetensors(
+  tensors: TensorDict,
+  metadata: Metadata = {},
+): Uint8Array<ArrayBuffer> {
   const parts = fileParts('encodeSafetensors', tensors, metadata)
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0

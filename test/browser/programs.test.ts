@@ -6,6 +6,7 @@ import { ROOT } from '../../scripts/bundle.mjs'
 import { NETWORK_NAMES } from '../support/networks.js'
 import type * as Host from './pages/host.js'
 import type * as Programs from './pages/programs.js'
+import type { Page } from './support/chromium.js'
 import { NodeProcess } from './support/node.js'
 import type { Site } from './support/server.js'
 import { describeBrowser, withBrowser } from './support/suite.js'
@@ -46,13 +47,21 @@ describeBrowser('a page', () => {
     expect(page.complaints).toEqual([])
   })
 
+  const pages = new Map<Site, Promise<Page>>()
+  /** One page for all the tests of a site. */
+  function pageOf(site: Site): Promise<Page> {
+    const page = pages.get(site) ?? open(site)
+    pages.set(site, page)
+    return page
+  }
+
   /** Has the page and Node.js call the same function; gives what they agree on. */
   async function alike<K extends keyof typeof Programs>(
     site: Site,
     name: K,
     ...args: (typeof Programs)[K] extends (...args: infer A) => unknown ? A : never
   ) {
-    const page = await open(site)
+    const page = await pageOf(site)
     // biome-ignore lint/suspicious/noExplicitAny: the arguments have been checked above
     const call = (module: any): Promise<any> => module[name](...args)
     const [here, there] = await Promise.all([call(page.module('programs.js')), call(node.module)])

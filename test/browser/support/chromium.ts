@@ -87,11 +87,9 @@ export class Browser {
     const { browserContextId } = await connection.send('Target.createBrowserContext')
     const target = { url: 'about:blank', browserContextId }
     const { targetId } = await connection.send('Target.createTarget', target)
-    const { sessionId } = await connection.send('Target.attachToTarget', {
-      targetId,
-      flatten: true,
-    })
-    const page = new Page(url, connection, sessionId, browserContextId)
+    const attach = { targetId, flatten: true }
+    const { sessionId } = await connection.send('Target.attachToTarget', attach)
+    const page = new Page(url, connection, sessionId)
     await page.load()
     return page
   }
@@ -148,7 +146,6 @@ export class Page {
     private readonly url: string,
     private readonly connection: Connection,
     private readonly session: string,
-    private readonly context: string,
   ) {}
 
   private send(method: string, params: object = {}): Promise<Answer> {
@@ -196,15 +193,6 @@ export class Page {
       get: (_, name: string) =>
         name === 'then' ? undefined : (...args: unknown[]) => call(name, args),
     })
-  }
-
-  /** A picture of the page, as PNG. */
-  async picture(): Promise<Buffer> {
-    return Buffer.from((await this.send('Page.captureScreenshot')).data, 'base64')
-  }
-
-  async close(): Promise<void> {
-    await this.connection.send('Target.disposeBrowserContext', { browserContextId: this.context })
   }
 }
 

@@ -1,6 +1,6 @@
 // What every test in a browser begins with.
 
-import { afterAll, beforeAll, describe, inject, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { Browser, findChromium, type Page } from './chromium.js'
 import { type Server, type Site, serve } from './server.js'
 
@@ -16,10 +16,7 @@ export interface Options {
   readonly folders?: readonly string[]
 }
 
-/**
- * A browser and a server, for all the tests of a `describe`. Gives a function that opens an empty page of a
- * site, which is closed when the test is over.
- */
+/** A browser and a server, for all the tests of a `describe`. Gives a function that opens an empty page. */
 export function withBrowser({ flags = [], folders = [] }: Options = {}) {
   let browser: Browser
   let server: Server
@@ -30,9 +27,5 @@ export function withBrowser({ flags = [], folders = [] }: Options = {}) {
     ])
   })
   afterAll(() => Promise.all([browser.close(), server.close()]))
-  return async (site: Site, host?: string): Promise<Page> => {
-    const page = await browser.open(`${server.url(site, host)}/`)
-    onTestFinished(() => page.close())
-    return page
-  }
+  return (site: Site, host?: string): Promise<Page> => browser.open(`${server.url(site, host)}/`)
 }
