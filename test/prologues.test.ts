@@ -60,6 +60,12 @@ const CASES: Readonly<Record<string, Case>> = {
   'rows of several blocks, with a tail': program(() =>
     matmul(half(b.add(float(9, 1100), float(9, 1100))), float(1100, 20)),
   ),
+  'many rows, and columns that are packed': program(() =>
+    matmul(half(float(1000, 20)), turned(float(40, 20))),
+  ),
+  'many columns that are packed': program(() =>
+    matmul(float(40, 20), turned(half(float(1000, 20)))),
+  ),
   'columns of a product': program(() => matmul(float(6, 70), half(float(70, 100)))),
   'turned columns': program(() => matmul(float(33, 70), turned(half(float(50, 70))))),
   'both factors': program(() => matmul(half(float(20, 40)), b.neg(float(40, 24)))),
