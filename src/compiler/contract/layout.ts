@@ -2,7 +2,8 @@
 // what it takes to compute an element, or to find it, is paid once and not for every panel of lanes.
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine } from '../kernel/ir.js'
+import type { Affine, Reg } from '../kernel/ir.js'
+import { SIDE } from '../kernel/squares.js'
 import {
   KernelAssembly,
   type KernelCall,
@@ -13,9 +14,12 @@ import { flatten, nest, unflatten } from './axes.js'
 import type { FactorShape } from './choose.js'
 import type { Product } from './factors.js'
 import { product } from './spec.js'
+import { forTiles, type Span } from './tiles.js'
 
 /** Elements a chunk of copying takes. */
 const CHUNK_ELEMENTS = 1 << 14
+/** Rows of a chunk that turns them: four lines of a cache for each step of K. */
+const TALL = 64
 
 /** The product with its left factor read from a copy, which `calls` is made to fill. */
 export function layOut(
@@ -31,33 +35,52 @@ export function layOut(
   const stride = depth % 256 === 0 ? depth + 16 : depth
   const type = MEMORY_TYPE[p.dtype]
   const copy = ctx.temporary('rows', type, batches * rows * stride)
-  const perChunk = Math.max(1, Math.min(rows, Math.floor(CHUNK_ELEMENTS / depth)))
-  const chunks = Math.ceil(rows / perChunk)
-  const k = new KernelAssembly(`${p.name}: lay out rows`, batches * chunks)
+  // Where rows are neighbours in memory, a chunk takes a piece of K of enough of them to fill its lines.
+  const turns = shape.contiguous === 'free' && p.contract.length === 1
+  const deep = turns ? Math.min(depth, CHUNK_ELEMENTS / TALL) : depth
+  const perChunk = Math.max(1, Math.min(rows, Math.floor(CHUNK_ELEMENTS / deep)))
+  const chunks = [batches, Math.ceil(rows / perChunk), Math.ceil(depth / deep)]
+  const k = new KernelAssembly(`${p.name}: lay out rows`, product(chunks))
   k.bytes = 8 * batches * rows * depth
   const to = k.use(copy, 'write')
-  const [b, chunk] = unflatten(k, ofVar(k.chunk), [batches, chunks]) as [Affine, Affine]
+  const [b, chunk, piece] = unflatten(k, ofVar(k.chunk), chunks) as [Affine, Affine, Affine]
   const batch = unflatten(k, b, p.batch)
   const first = times(chunk, perChunk)
   const count =
     rows % perChunk === 0
       ? affine(perChunk)
       : ({ min: [affine(perChunk), plus(times(first, -1), rows)] } as const)
-  const put = (row: Affine, at: Affine[]): void => {
-    const value = p.left.read(k, batch, unflatten(k, row, p.left.free), at)
+  const read = (row: Affine, at: Affine[]): Reg =>
+    p.left.read(k, batch, unflatten(k, row, p.left.free), at)
+  const put = (row: Affine, at: Affine[], value: Reg): void => {
     const place = plus(times(plus(times(b, rows), row), stride), flatten(at, p.contract))
     k.store(to, place, value)
   }
   const lanes = ctx.target.mapLanes
-  if (shape.contiguous === 'free') {
+  if (turns) {
+    const span: Span = { total: depth, chunk: deep, chunks: chunks[2]!, unit: SIDE, at: piece }
+    forTiles(k, 'k', span, (_, from, size) => {
+      const steps = Array.from({ length: size }, (_, i) => [plus(from, i)])
+      k.vector('row', count, lanes, (i) => {
+        const row = plus(first, i)
+        const values = steps.map((at) => read(row, at))
+        for (const [j, at] of steps.entries()) put(row, at, values[j]!)
+      })
+    })
+  } else if (shape.contiguous === 'free') {
     nest(k, 'k', p.contract, (at) => {
-      k.vector('row', count, lanes, (row) => put(plus(first, row), at))
+      k.vector('row', count, lanes, (i) => {
+        const row = plus(first, i)
+        put(row, at, read(row, at))
+      })
     })
   } else {
-    k.loop('row', count, (row) => {
+    k.loop('row', count, (i) => {
+      const row = plus(first, i)
       nest(k, 'k', p.contract.slice(0, -1), (at) => {
         k.vector('last', p.contract.at(-1) ?? 1, lanes, (last) => {
-          put(plus(first, row), p.contract.length > 0 ? [...at, last] : [])
+          const place = p.contract.length > 0 ? [...at, last] : []
+          put(row, place, read(row, place))
         })
       })
     })
