@@ -45,12 +45,35 @@ export interface Extent {
   readonly bytes: number
 }
 
+/** Multiply-adds of a product that is done in microseconds. */
+const TINY = 1 << 18
+/** Multiply-adds of a result, and of all, up to which a product is brief. */
+const BRIEF_DEPTH = 64
+const BRIEF = 1 << 23
+/** How low a tile may be that divides the rows. */
+const LOWEST = 0.6
+
+/** Whether a product spends its time less on multiply-adds than on what is done with its results. */
+function isBrief(e: Extent): boolean {
+  const work = e.batch * e.rows * e.columns * e.depth
+  return work < TINY || (work < BRIEF && e.depth <= BRIEF_DEPTH)
+}
+
+/** A tile of somewhat fewer rows that leaves none over, if there is one: what is left over takes code of its own. */
+function dividing(tile: Tile, rows: number): Tile {
+  for (let height = tile.rows; height >= LOWEST * tile.rows; height--) {
+    if (rows % height === 0) return { ...tile, rows: height }
+  }
+  return tile
+}
+
 /**
  * Cuts so finely that threads are done at about the same time.
  *
  * @param packs whether the columns' operand is packed into panels
  */
-export function cut(e: Extent, tile: Tile, target: Target, packs: boolean): Cutting {
+export function cut(e: Extent, given: Tile, target: Target, packs: boolean): Cutting {
+  const tile = isBrief(e) ? dividing(given, e.rows) : given
   const perK = e.block * e.bytes
   // In the second-level cache, the rows' operand of a chunk may take a half, its panels a quarter; packed
   // panels an eighth, as many as tiles of rows read them.
