@@ -28,7 +28,11 @@ export interface DeviceInfo {
 
 export interface Device {
   readonly name: string
-  build(program: Program): Executable
+  /**
+   * @param supplied tells for which outputs the first run will be given targets that have arrays; while the
+   *   plan is made, a device may get memory ready for the others. Left out: for none.
+   */
+  build(program: Program, supplied?: (output: number) => boolean): Executable
   /** Brings a storage's bytes into its host array (a no-op where they already are). */
   toHost(storage: Storage): void
   /** Number of threads used; setting it may be refused where threads are not available. */

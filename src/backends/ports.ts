@@ -1,6 +1,6 @@
 // What goes into a plan and comes out of it.
 
-import type { DType } from '../base/dtype.js'
+import { DTYPES, type DType } from '../base/dtype.js'
 import { sizeOf, staticShape } from '../base/shape.js'
 import type { TensorType } from '../ir/node.js'
 import type { Program } from '../ir/program.js'
@@ -10,6 +10,8 @@ export interface Port {
   readonly dtype: DType
   readonly length: number
 }
+
+export const bytesOf = ({ dtype, length }: Port): number => length * DTYPES[dtype].bytes
 
 export interface Ports {
   readonly inputs: readonly Port[]

@@ -46,11 +46,16 @@ export interface Plan {
   readonly draws: number
 }
 
-/** Plans what the fetches need, given the feeds. Throws `FeedError` for what is missing or does not fit. */
+/**
+ * Plans what the fetches need, given the feeds. Throws `FeedError` for what is missing or does not fit.
+ *
+ * @param hasTarget whether there is an array for a variable's next value
+ */
 export function buildPlan(
   graph: Graph,
   fetches: readonly FetchLeaf[],
   feeds: readonly Feed[],
+  hasTarget: (variable: GraphVariable) => boolean,
 ): Plan {
   const fed = new Map(feeds.map((feed, index) => [feed.tensor.node, { feed, index }]))
   const isFed = (node: Node): boolean => fed.has(node)
@@ -88,7 +93,10 @@ export function buildPlan(
   const { program, used } = programOf(roots, roles, origins)
   const sources = settled(used)
   return {
-    executable: buildProgram(program),
+    executable: buildProgram(program, (output) => {
+      const variable = assigned[output - fetched.length]
+      return variable !== undefined && hasTarget(variable)
+    }),
     sources,
     answers: fetches.map((f) => (f instanceof Operation ? -1 : fetched.indexOf(f.node))),
     shapes: roots.map((node) => node.shape as StaticShape),

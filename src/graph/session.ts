@@ -7,6 +7,7 @@ import { currentDevice } from '../runtime/devices.js'
 import { flushPending } from '../runtime/flush.js'
 import { modes } from '../runtime/modes.js'
 import { takeDraws } from '../runtime/random.js'
+import { hasTarget } from '../runtime/update.js'
 import { type Binding, Cell, CellRead, resolve, storedNode } from '../runtime/value.js'
 import { wrap } from '../tensor/core.js'
 import type { Tensor } from '../tensor/tensor.js'
@@ -91,7 +92,7 @@ export class Session {
     for (const { tensor, shape } of feeds) key += `;${tensor.node.id}:${shape.join('x')}`
     let plan = this.plans.get(key)
     if (plan === undefined) {
-      plan = buildPlan(this.graph, leaves, feeds)
+      plan = buildPlan(this.graph, leaves, feeds, (v) => hasTarget(this.cells.get(v)))
       if (this.plans.size >= CAPACITY) this.evict()
     } else this.plans.delete(key)
     this.plans.set(key, plan)

@@ -9,12 +9,12 @@ import type { Program } from '../ir/program.js'
 import { currentDevice } from './devices.js'
 import { watchAsAsked } from './watch.js'
 
-/** Builds a program for the device in use. */
-export function buildProgram(program: Program): Executable {
+/** Builds a program for the device in use; `supplied` is explained there. */
+export function buildProgram(program: Program, supplied?: (output: number) => boolean): Executable {
   const device = currentDevice()
   watchAsAsked()
   const start = performance.now()
-  const executable = device.build(program)
+  const executable = device.build(program, supplied)
   const end = performance.now()
   listener()?.compiled(executable.describe(), start, end)
   if (debugging('plans')) tell(program, executable, end - start)

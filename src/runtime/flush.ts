@@ -14,7 +14,7 @@ import { beginKey, Role, writeNode, writeRoots, writer } from './key.js'
 import { modes } from './modes.js'
 import { planFound, planMissed } from './sites.js'
 import { deferResults } from './snapshot.js'
-import { runUpdating } from './update.js'
+import { runUpdating, supplied } from './update.js'
 import { type Binding, type Cell, CellRead, type LeafValue, resolve } from './value.js'
 
 /** Values a user may look at and that are at most this large are kept by every flush. */
@@ -238,13 +238,13 @@ function flush(wanted: readonly Node[]): void {
   if (found.differentiates || before !== null) refuseUsedUp()
   addKept(outputs, wanted)
 
-  const executable = lookup(outputs)
+  const first = wanted.length
+  const cells = settled === NO_SINKS ? NO_CELLS : settled.map((sink) => sink.cell)
+  const executable = lookup(outputs, first, cells)
   const inputs: Binding[] = new Array(bound)
   for (let i = 0, n = 0; n < bound; i++) {
     if (roles[i] !== Role.Computed) inputs[n++] = resolve((order[i] as Node).value as LeafValue)
   }
-  const first = wanted.length
-  const cells = settled === NO_SINKS ? NO_CELLS : settled.map((sink) => sink.cell)
   const stored = runUpdating(executable, inputs, outputs.length, first, cells)
 
   sinks.clear()
@@ -266,7 +266,8 @@ function flush(wanted: readonly Node[]): void {
   release()
 }
 
-function lookup(outputs: readonly Node[]): Executable {
+/** The plan for what is collected; its outputs from `first` on are the next values of `cells`. */
+function lookup(outputs: readonly Node[], first: number, cells: readonly Cell[]): Executable {
   beginKey()
   writer.push(currentDevice().key)
   for (let i = 0; i < count; i++) writeNode(order[i] as Node, roles[i] as Role)
@@ -280,7 +281,8 @@ function lookup(outputs: readonly Node[]): Executable {
   planMissed()
   const key = writer.words.slice(0, writer.length)
   const graph = collected()
-  const executable = buildProgram(instantiate(graph.order, graph.roles, outputs))
+  const program = instantiate(graph.order, graph.roles, outputs)
+  const executable = buildProgram(program, supplied(first, cells))
   plans.insert(key, hash, executable)
   return executable
 }

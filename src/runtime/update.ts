@@ -4,6 +4,15 @@ import type { Executable } from '../backends/device.js'
 import type { Storage } from '../backends/storage.js'
 import type { Binding, Cell } from './value.js'
 
+/** Whether the storage for a cell's next value has an array already, as it has after a first change. */
+export const hasTarget = (cell: Cell | undefined): boolean => (cell?.back?.host ?? null) !== null
+
+/** Tells for which outputs `runUpdating` will have such storages. */
+export const supplied =
+  (first: number, cells: readonly Cell[]) =>
+  (output: number): boolean =>
+    hasTarget(cells[output - first])
+
 const NO_TARGETS: readonly null[] = []
 
 /**

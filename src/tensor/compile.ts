@@ -16,7 +16,7 @@ import { modes } from '../runtime/modes.js'
 import { takeDraws } from '../runtime/random.js'
 import { checkVersions, lazily, versionsOf } from '../runtime/snapshot.js'
 import { Trace, type TracedState } from '../runtime/trace.js'
-import { runUpdating } from '../runtime/update.js'
+import { runUpdating, supplied } from '../runtime/update.js'
 import {
   type Binding,
   type Cell,
@@ -200,8 +200,9 @@ function trace<A extends unknown[], R>(fn: (...args: A) => R, args: A, mayCreate
   settleCaptured([...roots, ...deferredRoots], state)
   guardGradients([...roots, ...deferredRoots], state)
   const { program, sources } = programOf(roots)
+  const cells = r.effects.map((e) => e.cell)
   return {
-    executable: buildProgram(program),
+    executable: buildProgram(program, supplied(r.tensors.length, cells)),
     sources,
     results: mapTree(r.result, (x) =>
       x instanceof Tensor
@@ -211,7 +212,7 @@ function trace<A extends unknown[], R>(fn: (...args: A) => R, args: A, mayCreate
     resultCount: r.tensors.length,
     outputCount: roots.length,
     effects: r.effects,
-    cells: r.effects.map((e) => e.cell),
+    cells,
     gradients,
     deferred: deferredRoots.length === 0 ? null : new DeferredGradients(deferredRoots),
     draws: state.draws,

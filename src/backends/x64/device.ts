@@ -1,7 +1,7 @@
 // The x64 device: machine code for this processor, written here and now.
 
 import { debug } from '../../base/debug.js'
-import { DeviceError, TesseraError } from '../../base/errors.js'
+import { DeviceError, OutOfMemoryError, TesseraError } from '../../base/errors.js'
 import { compileProgram } from '../../compiler/compile.js'
 import type { Plan } from '../../compiler/kernel/ir.js'
 import { formatKernels } from '../../compiler/kernel/print.js'
@@ -11,6 +11,7 @@ import { type Ports, portsOf } from '../ports.js'
 import type { Limits } from '../profile.js'
 import { splitSegments } from '../segments.js'
 import { unoptimized } from '../unoptimized.js'
+import { Ahead } from './ahead.js'
 import { COSTS } from './costs.js'
 import { type Cpu, detectCpu, type Level } from './cpu.js'
 import { type Host, type Lease, X64Executable } from './executable.js'
@@ -21,6 +22,7 @@ import { whyNoKoffi } from './native/koffi.js'
 import { Pages } from './native/pages.js'
 import { CodeCache, type Emit } from './plan-code.js'
 import { targetFor, type X64Target, x64Target } from './target.js'
+import { populate } from './threads/populate.js'
 import { defaultThreads, MOST_THREADS } from './threads/processors.js'
 import { team } from './threads/team.js'
 
@@ -88,17 +90,38 @@ export class X64Device implements Device {
     }
   }
 
-  build(program: Program): Executable {
-    return unoptimized(() => this.buildPlan(compileProgram(program, this.target), portsOf(program)))
+  build(program: Program, supplied: (output: number) => boolean = () => false): Executable {
+    return unoptimized(() => {
+      const ports = portsOf(program)
+      const ahead = this.early(() => Ahead.make(ports.outputs, this.host.arrays, supplied))
+      const plan = compileProgram(program, this.target)
+      this.early(() => {
+        const arena = this.memories.reserve(plan.arenaBytes)
+        if (arena !== null) populate([arena])
+      })
+      return this.buildPlan(plan, ports, ahead)
+    })
+  }
+
+  /** Has memory of the first run ready before it, if another thread can see to it and there is enough. */
+  private early<T>(prepare: () => T): T | null {
+    if (this.threads === 1) return null
+    try {
+      return prepare()
+    } catch (error) {
+      // The run will have more to say about it.
+      if (error instanceof OutOfMemoryError) return null
+      throw error
+    }
   }
 
   /** Builds a plan that is already compiled. */
-  buildPlan(plan: Plan, ports: Ports): Executable {
+  buildPlan(plan: Plan, ports: Ports, ahead: Ahead | null = null): Executable {
     debug('kernels', () => formatKernels(plan))
     const segments = splitSegments(plan.commands, COSTS, { chains: true })
     const kernels = plan.commands.flatMap((c) => (c.op === 'kernel' ? [c.kernel] : []))
     const code = this.code.codeOf(new Set(kernels))
-    return new X64Executable(this.host, plan, ports, segments, code)
+    return new X64Executable(this.host, plan, ports, segments, code, ahead)
   }
 
   /** Values are host arrays already. */
@@ -157,16 +180,21 @@ class Memories {
 
   lease(arenaBytes: number, scratchBytes: number): Lease {
     if (this.depth > 0) return this.leaseOwn(arenaBytes, scratchBytes)
-    if (arenaBytes > (this.arena?.bytes ?? 0)) {
-      this.arena = grown(this.arena, arenaBytes, 'an arena')
-      this.common = { ...this.common, arena: this.arena!.address }
-    }
+    this.reserve(arenaBytes)
     if (scratchBytes > (this.scratch?.bytes ?? 0)) {
       this.scratch = grown(this.scratch, scratchBytes, 'scratch memory')
       this.common = { ...this.common, scratch: this.scratch!.address }
     }
     this.depth = 1
     return this.common
+  }
+
+  /** Sees to it that the next plan to run finds such an arena. @returns the new one, if there is one */
+  reserve(arenaBytes: number): Pages | null {
+    if (this.depth > 0 || arenaBytes <= (this.arena?.bytes ?? 0)) return null
+    this.arena = grown(this.arena, arenaBytes, 'an arena')
+    this.common = { ...this.common, arena: this.arena!.address }
+    return this.arena
   }
 
   giveBack(lease: Lease): void {

@@ -6,10 +6,11 @@ import { sizeOf } from '../../base/shape.js'
 import type { HostCall, Plan } from '../../compiler/kernel/ir.js'
 import type { Device, Executable } from '../device.js'
 import { raise } from '../fault.js'
-import type { Port, Ports } from '../ports.js'
+import { bytesOf, type Port, type Ports } from '../ports.js'
 import { listener } from '../profile.js'
 import { type Segment, splitSegments } from '../segments.js'
 import { type Residence, Storage } from '../storage.js'
+import type { Ahead } from './ahead.js'
 import { COSTS } from './costs.js'
 import { type Arrays, addressOf } from './native/arrays.js'
 import { PAGE, roundUp, viewOf } from './native/pages.js'
@@ -73,10 +74,11 @@ export class X64Executable implements Executable {
     private readonly ports: Ports,
     private readonly segments: readonly Segment[],
     private readonly code: PlanCode,
+    /** For the first run. */
+    private ahead: Ahead | null = null,
     recording = false,
   ) {
     const { copy } = host.team
-    const bytesOf = ({ dtype, length }: Port): number => length * DTYPES[dtype].bytes
     const small = (p: Port): number => (bytesOf(p) <= SMALL_INPUT ? bytesOf(p) : 0)
     this.list = new RunList(
       plan,
@@ -135,7 +137,8 @@ export class X64Executable implements Executable {
     const { host, plan, ports, code } = this
     if (this.profiled === null) {
       const segments = splitSegments(plan.commands, COSTS, { chains: false })
-      this.profiled = new X64Executable(host, plan, ports, segments, code, true)
+      this.profiled = new X64Executable(host, plan, ports, segments, code, this.ahead, true)
+      this.ahead = null
     }
     // The code is this plan's, which is running as long as its twin is.
     const outer = this.running
@@ -159,6 +162,7 @@ export class X64Executable implements Executable {
     for (let j = 0; j < this.outputEntries.length; j++) {
       outputs[j] = this.bindOutput(j, j < targets.length ? targets[j]! : null)
     }
+    this.ahead = null
     if (this.threads !== host.threads) this.planThreads()
     const lease = host.lease(this.plan.arenaBytes, this.stride)
     try {
@@ -219,19 +223,20 @@ export class X64Executable implements Executable {
   private bindOutput(j: number, target: Storage | null): Storage {
     const { dtype, length } = this.ports.outputs[j]!
     const storage = target ?? new Storage(dtype, length, null)
-    const address = this.placeOutput(storage)
+    const address = this.placeOutput(storage, j)
     const entries = this.outputEntries[j]!
     for (let e = 0; e < entries.length; e++) this.list.bind(entries[e]!, address)
     return storage
   }
 
-  private placeOutput(storage: Storage): number {
+  private placeOutput(storage: Storage, j: number): number {
     const { host, residence } = storage
     if (host !== null) {
       if (residence instanceof Place && residence.array === host) return residence.address
       return this.settle(storage, host)
     }
-    const { array, address } = this.host.arrays.make(storage.dtype, storage.length)
+    const { array, address } =
+      this.ahead?.take(j) ?? this.host.arrays.make(storage.dtype, storage.length)
     storage.host = array
     storage.residence = new Place(this.host.device, address, array)
     return address
@@ -273,6 +278,7 @@ export class X64Executable implements Executable {
   dispose(): void {
     if (this.closed) return
     this.closed = true
+    this.ahead = null
     // A host call may dispose of the plan it is called from: the code goes when the run is over.
     if (!this.running) this.code.free()
   }

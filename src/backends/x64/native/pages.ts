@@ -2,7 +2,7 @@
 
 import { OutOfMemoryError } from '../../../base/errors.js'
 import { koffi } from './koffi.js'
-import { ERRNO, errnoName, libc, MADV_HUGEPAGE, MAP, PROT } from './libc.js'
+import { ERRNO, errnoName, libc, MADV, MAP, PROT } from './libc.js'
 
 export const PAGE = 4096
 const HUGE = 2 << 20
@@ -31,7 +31,7 @@ export class Pages {
     }
     const address = size >= HUGE ? roundUp(base, HUGE) : base
     // A wish, which the system may not grant.
-    if (size >= HUGE) c.madvise(address, size, MADV_HUGEPAGE)
+    if (size >= HUGE) c.madvise(address, size, MADV.hugepage)
     return new Pages(address, size, base, mapped)
   }
 

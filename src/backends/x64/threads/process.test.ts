@@ -16,6 +16,9 @@ const HEAD = `
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'
 import { X64Device, x64Available } from '${x64}/device.js'
 import { emitByHand, pingPong, ports } from '${x64}/harness.js'
+import { Arrays } from '${x64}/native/arrays.js'
+import { Pages } from '${x64}/native/pages.js'
+import { populate } from '${x64}/threads/populate.js'
 import { Storage } from '${root}/src/backends/storage.js'
 
 const N = 30_000
@@ -139,6 +142,40 @@ if (isMainThread) {
 }
 `)
     expect([stdout, stderr, status]).toEqual([`ran ${RESULT}\n`, '', 4])
+  })
+
+  test.each([
+    ['ends', '', 0],
+    ['exits', 'process.exit(7)', 7],
+    ['throws', "throw new Error('on purpose')", 1],
+  ])('%s while memory gets its pages', (_, end, code) => {
+    const { stdout, status } = child(`
+populate([Pages.map(1 << 28, 'a test')])
+said('begun')
+${end}
+`)
+    expect([stdout, status]).toEqual(['begun\n', code])
+  })
+
+  test('goes on when JavaScript threads are terminated while memory gets its pages', () => {
+    const { stdout, stderr, status } = child(`
+const { run } = make(2)
+if (isMainThread) {
+  for (let i = 0; i < 4; i++) {
+    const w = worker()
+    await message(w)
+    await w.terminate()
+  }
+  said('ran ' + run())
+} else {
+  // Arrays are given back with their thread, pages stay mapped.
+  const { array, address } = new Arrays().make('uint8', 1 << 26)
+  populate([{ address, bytes: array.length }, Pages.map(1 << 26, 'a test')])
+  parentPort.postMessage('begun')
+  for (;;) run()
+}
+`)
+    expect([stdout, stderr, status]).toEqual([`ran ${RESULT}\n`, '', 0])
   })
 
   test('may use one processor only, and have threads beyond it', () => {

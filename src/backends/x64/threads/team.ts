@@ -8,6 +8,7 @@ import { libc } from '../native/libc.js'
 import { MASK_BYTES, TEAM } from './layout.js'
 import { mapTeamPage, type TeamPage } from './page.js'
 import { MOST_THREADS } from './processors.js'
+import { startThread } from './start.js'
 import { assembleTeam } from './team-code.js'
 
 export interface Team {
@@ -28,10 +29,6 @@ export function team(): Team {
   known ??= open()
   return known
 }
-
-const SIG_SETMASK = 2
-/** Bytes of a set of signals, as the C library has it. */
-const SIGNALS = 128
 
 function open(): Team {
   const page = mapTeamPage()
@@ -66,21 +63,11 @@ function create(page: TeamPage, help: number, wanted: number): boolean {
   try {
     const mask = page.bytes.subarray(TEAM.mask, TEAM.mask + MASK_BYTES)
     if (mask.every((byte) => byte === 0)) c.schedGetaffinity(0, MASK_BYTES, mask)
-    // Signals are for threads that can handle them; new threads inherit what is blocked.
-    const before = new Uint8Array(SIGNALS)
-    c.pthreadSigmask(SIG_SETMASK, new Uint8Array(SIGNALS).fill(0xff), before)
-    try {
-      const thread = new BigUint64Array(1)
-      for (let n = Atomics.load(words, TEAM.started >> 2); n < wanted; n++) {
-        if (c.pthreadCreate(thread, null, help, n + 1) !== 0) return false
-        c.pthreadDetach(thread[0]!)
-        c.pthreadSetname(thread[0]!, `tessera-${n + 1}`)
-        Atomics.store(words, TEAM.started >> 2, n + 1)
-      }
-      return true
-    } finally {
-      c.pthreadSigmask(SIG_SETMASK, before, null)
+    for (let n = Atomics.load(words, TEAM.started >> 2); n < wanted; n++) {
+      if (!startThread(help, n + 1, `tessera-${n + 1}`)) return false
+      Atomics.store(words, TEAM.started >> 2, n + 1)
     }
+    return true
   } finally {
     Atomics.store(words, TEAM.starting >> 2, 0)
   }

@@ -14,7 +14,13 @@ import {
   rdx,
 } from '../assembler/index.js'
 
-export const SYSCALL = { schedYield: 24, futex: 202, setAffinity: 203 } as const
+export const SYSCALL = {
+  munmap: 11,
+  schedYield: 24,
+  madvise: 28,
+  futex: 202,
+  setAffinity: 203,
+} as const
 /** Operations on words of this process alone. */
 export const FUTEX = { wait: 128, wake: 129 } as const
 /** How many sleepers to wake. */
