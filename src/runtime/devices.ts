@@ -2,6 +2,7 @@
 
 import type { Device, DeviceInfo } from '../backends/device.js'
 import { DeviceError } from '../base/errors.js'
+import { environment } from '../base/node.js'
 
 /** How a device is found: by name, with a reason when it cannot be had. */
 export interface DeviceProvider {
@@ -49,8 +50,8 @@ export function setDevice(name: string): void {
  */
 export function currentDevice(): InUse {
   if (chosen !== null) return chosen
-  const asked = globalThis.process?.env?.TESSERA_DEVICE
-  if (asked !== undefined && asked !== '') {
+  const asked = environment('TESSERA_DEVICE')
+  if (asked !== undefined) {
     chosen = open(asked)
     return chosen
   }

@@ -53,13 +53,18 @@ describeBrowser('a Content-Security-Policy', () => {
   })
 })
 
-describeBrowser('a page without WebAssembly', () => {
+const OLD = {
   // Without machine code of its own V8 has none for WebAssembly: so do browsers in their safest modes.
-  const open = withBrowser({ flags: ['--js-flags=--jitless'] })
+  WebAssembly: { flag: '--jitless', why: 'there is no WebAssembly here' },
+  SIMD: { flag: '--no-enable-sse4-1', why: 'this engine has no WebAssembly SIMD' },
+}
 
-  test('computes by the reference', async () => {
+describeBrowser.each(Object.entries(OLD))('a browser without %s', (what, { flag, why }) => {
+  const open = withBrowser({ flags: [`--js-flags=${flag}`] })
+
+  // The latter is a flag of x86 processors.
+  test.skipIf(what === 'SIMD' && process.arch !== 'x64')('computes by the reference', async () => {
     const page = await open('isolated')
-    const why = 'there is no WebAssembly here'
     expect(await computing(page)).toEqual({ device: 'reference', threads: 1, why })
     const { mistakes } = page.module<typeof Programs>('programs.js')
     expect((await mistakes()).gather).toMatch(/^IndexError: gather: Expected an index in \[0, 1\)/)

@@ -34,6 +34,14 @@ describeBrowser('a page', () => {
     expect(page.complaints).toEqual([])
   })
 
+  test('has no more threads where memory is not shared', async () => {
+    const { threads } = (await open('plain')).module<typeof Programs>('programs.js')
+    expect(await threads(1)).toBe(1)
+    await expect(threads(2)).rejects.toThrow(
+      'DeviceError: wasm: Expected one thread, as memory cannot be shared here. Received 2.',
+    )
+  })
+
   test('has as many threads as processors where memory is shared', async () => {
     const page = await open('isolated')
     const programs = page.module<typeof Programs>('programs.js')

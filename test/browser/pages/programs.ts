@@ -31,8 +31,10 @@ export function surroundings() {
   }
 }
 
-export function use(device: string): void {
-  tessera.setDevice(device)
+/** Asks for so many threads. */
+export function threads(count: number): number {
+  tessera.setNumThreads(count)
+  return tessera.getNumThreads()
 }
 
 /** What the documentation shows first. */
@@ -63,7 +65,6 @@ const OPERATIONS: Readonly<Record<string, (x: Tensor, y: Tensor) => Tensor | Ten
   views: (x) => [x.at('::-1, 1::3'), x.reshape([-1]).at('5:77'), x.transpose()],
   choices: (x, y) => [tessera.where(x.gt(y), x, y), x.clamp({ min: y }), x.argmax(0)],
 }
-export const OPERATION_NAMES = Object.keys(OPERATIONS)
 
 /** A digest of an operation's results, called eagerly and compiled; random numbers are what it is given. */
 export async function operation(name: string): Promise<{ eager: string; compiled: string }> {
