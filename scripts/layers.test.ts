@@ -98,6 +98,21 @@ describe('cycles', () => {
     expect(check(files)).toEqual(['data/b.ts:1 folder cycle: data -> nn -> optim -> data'])
   })
 
+  test('neither may folders of the compiler and files beside them; there types count', () => {
+    const files = {
+      'compiler/compile.ts': "import './lower/a.js'\nimport './fuse/a.js'",
+      'compiler/lower/a.ts': "import './reduce/b.js'\nimport '../costs.js'",
+      'compiler/lower/reduce/b.ts': "import type { A } from '../a.js'\nimport '../../fuse/a.js'",
+      'compiler/fuse/a.ts': "import type { Chain } from '../chain.js'\nimport '../costs.js'",
+      'compiler/chain.ts': "import type { B } from './lower/reduce/b.js'",
+      'compiler/costs.ts': '',
+      'compiler/costs.test.ts': "import './compile.js'",
+    }
+    expect(check(files)).toEqual([
+      'compiler/chain.ts:1 folder cycle: compiler/chain.ts -> compiler/lower -> compiler/fuse -> compiler/chain.ts',
+    ])
+  })
+
   test('files may not import each other in a circle', () => {
     const files = {
       'ir/a.ts': "import './b.js'",

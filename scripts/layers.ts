@@ -74,6 +74,12 @@ const isTest = (file: string): boolean => file.endsWith('.test.ts')
 const folderOf = (file: string): string =>
   file.includes('/') ? file.slice(0, file.indexOf('/')) : ''
 
+/**
+ * What of the compiler, which is a floor of its own, a file belongs to: a folder in it, or itself where it
+ * stands in none; null outside.
+ */
+const partOf = (file: string): string | null => /^compiler\/[^/]+/.exec(file)?.[0] ?? null
+
 const floorOf = (folder: string): number =>
   folder === '' ? -1 : FLOORS.findIndex((floor) => floor.includes(folder))
 
@@ -151,7 +157,8 @@ function cycleViolations(
 
 /**
  * Checks the imports of src/: floors are known, imports go down or sideways, folders of one floor do
- * not import each other in a circle, and neither do files (types and `import()` excepted).
+ * not import each other in a circle (types excepted), nor do folders of the compiler (types count), and
+ * neither do files (types and `import()` excepted).
  */
 export function checkLayers(sources: Sources): { imports: number; violations: Violation[] } {
   const violations: Violation[] = []
@@ -173,12 +180,18 @@ export function checkLayers(sources: Sources): { imports: number; violations: Vi
       else edges.push(edge)
     }
   }
-  const inside = edges.filter((e) => sources.has(e.to) && e.kind !== 'type')
+  const known = edges.filter((e) => sources.has(e.to))
+  const inside = known.filter((e) => e.kind !== 'type')
   const sideways = inside.filter((e) => {
     const [a, b] = [folderOf(e.from), folderOf(e.to)]
     return a !== b && floorOf(a) === floorOf(b) && !isTest(e.from)
   })
   violations.push(...cycleViolations(sideways, folderOf, 'folder'))
+  const parts = known.filter((e) => {
+    const [a, b] = [partOf(e.from), partOf(e.to)]
+    return a !== null && b !== null && a !== b && !isTest(e.from)
+  })
+  violations.push(...cycleViolations(parts, (file) => partOf(file) as string, 'folder'))
   const loads = inside.filter((e) => e.kind === 'value')
   violations.push(...cycleViolations(loads, (file) => file, 'import'))
   return { imports: edges.length, violations }

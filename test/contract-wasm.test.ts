@@ -8,7 +8,7 @@ import { lowerConv } from '../src/compiler/contract/conv.js'
 import { lowerDot } from '../src/compiler/contract/dot.js'
 import { target, values, Workspace } from '../src/compiler/contract/fixtures.js'
 import { convSizes, dotAxes, product } from '../src/compiler/contract/spec.js'
-import type { KernelCall, Reader, Writer } from '../src/compiler/lower/assembly.js'
+import type { KernelCall, Reader, Writer } from '../src/compiler/kernel/assembly.js'
 import type { ConvAttrs } from '../src/ir/build.js'
 
 const engine = detectEngine()

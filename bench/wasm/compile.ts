@@ -9,7 +9,7 @@ import { emitPlan } from '../../src/backends/wasm/plan-module.js'
 import { wasmTarget } from '../../src/backends/wasm/target.js'
 import { lowerDot } from '../../src/compiler/contract/dot.js'
 import { values, Workspace } from '../../src/compiler/contract/fixtures.js'
-import type { BufferRef, KernelCall } from '../../src/compiler/lower/assembly.js'
+import type { BufferRef, KernelCall } from '../../src/compiler/kernel/assembly.js'
 import { build, planOf } from './plans.js'
 
 const flags = process.argv.slice(2).filter((a) => a.startsWith('--'))

@@ -14,7 +14,7 @@ import {
   dotAxes,
   product,
 } from '../../src/compiler/contract/spec.js'
-import type { KernelCall } from '../../src/compiler/lower/assembly.js'
+import type { KernelCall } from '../../src/compiler/kernel/assembly.js'
 import type { ConvAttrs } from '../../src/ir/build.js'
 import { compile, copyBandwidth, engine, peakProgram, time, wasmTarget } from './machine.js'
 

@@ -7,14 +7,14 @@ import { ModuleBuilder } from '../../src/backends/wasm/encode/module.js'
 import { detectEngine } from '../../src/backends/wasm/engine.js'
 import { HEAP, MOST_PAGES, PAGE, SLACK } from '../../src/backends/wasm/memory/layout.js'
 import { Workspace } from '../../src/compiler/contract/fixtures.js'
-import { MEMORY_ARRAY, type Memory } from '../../src/compiler/kernel/interpret.js'
-import type { Target } from '../../src/compiler/kernel/ir.js'
-import { BYTES } from '../../src/compiler/kernel/ir.js'
 import {
   type BufferRef,
   KernelAssembly,
   type KernelCall,
-} from '../../src/compiler/lower/assembly.js'
+} from '../../src/compiler/kernel/assembly.js'
+import { MEMORY_ARRAY, type Memory } from '../../src/compiler/kernel/interpret.js'
+import type { Target } from '../../src/compiler/kernel/ir.js'
+import { BYTES } from '../../src/compiler/kernel/ir.js'
 
 export const engine = detectEngine()
 

@@ -3,8 +3,8 @@
 import type { Executable } from '../../src/backends/device.js'
 import type { WasmDevice } from '../../src/backends/wasm/device.js'
 import type { DType } from '../../src/base/dtype.js'
+import type { BufferRef, KernelCall } from '../../src/compiler/kernel/assembly.js'
 import type { Command, Plan, PlanBuffer } from '../../src/compiler/kernel/ir.js'
-import type { BufferRef, KernelCall } from '../../src/compiler/lower/assembly.js'
 
 const SIZE = { f32: 4, f64: 8, i32: 4, i64: 8, u8: 1 } as const
 

@@ -10,12 +10,12 @@ import { X64Device } from '../../src/backends/x64/device.js'
 import { lowerConv } from '../../src/compiler/contract/conv.js'
 import { values, Workspace } from '../../src/compiler/contract/fixtures.js'
 import { type ConvSpec, convSizes, product } from '../../src/compiler/contract/spec.js'
-import { scratchLayout } from '../../src/compiler/kernel/scratch.js'
 import {
   type BufferRef,
   KernelAssembly,
   type KernelCall,
-} from '../../src/compiler/lower/assembly.js'
+} from '../../src/compiler/kernel/assembly.js'
+import { scratchLayout } from '../../src/compiler/kernel/scratch.js'
 import type { ConvAttrs } from '../../src/ir/build.js'
 import { planOf } from '../wasm/plans.js'
 

@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { chain } from './chain.js'
 import { TARGET } from './fixtures.js'
 import { affine, ofVar, plus, times } from './kernel/affine.js'
+import type { BufferRef } from './kernel/assembly.js'
+import { KernelAssembly } from './kernel/assembly.js'
 import type { Target } from './kernel/ir.js'
-import type { BufferRef } from './lower/assembly.js'
-import { KernelAssembly } from './lower/assembly.js'
-import type { Step } from './lower/lower.js'
+import type { Step } from './steps.js'
 
 const LENGTH = 1024
 const target: Target = { ...TARGET, cache: { l1: 32 << 10, l2: 16 << 10 }, processors: 2 }

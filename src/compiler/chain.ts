@@ -5,20 +5,11 @@
 // leaves in a core's cache the next finds there, and no thread waits for another in between. What all
 // pieces read (weights) has to stay in the cache beside it, or it would be fetched for every piece.
 
+import type { KernelCall } from './kernel/assembly.js'
 import { type Affine, BYTES, type Kernel, type Target } from './kernel/ir.js'
 import { definitionsOf, type Interval, Ranges } from './kernel/ranges.js'
 import { walk } from './kernel/walk.js'
-import type { KernelCall } from './lower/assembly.js'
-import type { Step } from './lower/lower.js'
-import { readsOf, writesOf } from './schedule.js'
-
-/** Kernels that run piece by piece: piece p of each is the p-th of `pieces` equal shares of its chunks. */
-export interface Chain {
-  readonly op: 'chain'
-  readonly calls: readonly KernelCall[]
-  readonly pieces: number
-}
-export type Link = Step | Chain
+import { type Link, readsOf, type Step, writesOf } from './steps.js'
 
 /** Pieces for each processor: enough for one that falls behind to be helped. */
 const PIECES_PER_PROCESSOR = 4

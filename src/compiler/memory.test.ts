@@ -2,11 +2,11 @@
 
 import { describe, expect, it } from 'vitest'
 import { ofVar } from './kernel/affine.js'
-import type { BufferRef } from './lower/assembly.js'
-import { KernelAssembly } from './lower/assembly.js'
-import type { Step } from './lower/lower.js'
+import type { BufferRef } from './kernel/assembly.js'
+import { KernelAssembly } from './kernel/assembly.js'
 import { planMemory } from './memory.js'
 import { schedule } from './schedule.js'
+import type { Step } from './steps.js'
 
 const buffer = (id: number, length = 64): BufferRef => ({ id, type: 'f32', length, name: `b${id}` })
 

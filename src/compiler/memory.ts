@@ -1,10 +1,10 @@
 // Plans memory: temporaries that are never alive in the same round may lie in the same place.
 
-import type { Link } from './chain.js'
 import { mayShare } from './inplace.js'
+import type { BufferRef } from './kernel/assembly.js'
 import { BYTES } from './kernel/ir.js'
-import type { BufferRef } from './lower/assembly.js'
-import { readsOf, type Scheduled, writesOf } from './schedule.js'
+import type { Scheduled } from './schedule.js'
+import { type Link, readsOf, writesOf } from './steps.js'
 
 /** Every buffer starts on a cache line (and on a vector, whatever its width). */
 const ALIGNMENT = 64

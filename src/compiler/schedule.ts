@@ -3,8 +3,7 @@
 // Steps between two barriers form a round and run side by side. A step may move forward into an earlier
 // round, past others it has nothing to do with, but not far: what it makes would have to be kept longer.
 
-import type { Link } from './chain.js'
-import type { BufferRef, KernelCall } from './lower/assembly.js'
+import { type Link, readsOf, writesOf } from './steps.js'
 
 /** How many steps ahead are looked at for one that can join the current round. */
 const LOOK_AHEAD = 12
@@ -13,28 +12,6 @@ export interface Scheduled {
   readonly step: Link
   /** Steps of equal rounds have no barrier between them. */
   readonly round: number
-}
-
-export const readsOf = (step: Link): readonly BufferRef[] =>
-  step.op === 'host' ? step.inputs : callsOf(step).flatMap((call) => touched(call, 'read'))
-export const writesOf = (step: Link): readonly BufferRef[] =>
-  step.op === 'host'
-    ? step.outputs.map((o) => o.ref)
-    : callsOf(step).flatMap((call) => touched(call, 'write'))
-
-/** The kernels of a step, in order. */
-export const callsOf = (step: Exclude<Link, { op: 'host' }>): readonly KernelCall[] =>
-  step.op === 'chain' ? step.calls : [step.call]
-
-function touched({ kernel, args }: KernelCall, how: 'read' | 'write'): BufferRef[] {
-  const out: BufferRef[] = []
-  let slot = 0
-  for (const b of kernel.buffers) {
-    if (b.space !== 'slot') continue
-    const ref = args[slot++] as BufferRef
-    if (b.access === how || b.access === 'readwrite') out.push(ref)
-  }
-  return out
 }
 
 /** For each step the earlier steps that must be finished before it starts. */

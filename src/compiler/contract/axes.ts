@@ -2,8 +2,8 @@
 // operands of any rank.
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
+import type { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, Bound } from '../kernel/ir.js'
-import type { KernelAssembly } from '../lower/assembly.js'
 import { product } from './spec.js'
 
 /** Opens a loop for every size and hands all the variables to `body`. The last `unrolled` are written out. */

@@ -1,8 +1,8 @@
 // Walking a sum over K block by block, as its numerics fix the blocks.
 
 import { affine, plus, times } from '../kernel/affine.js'
+import type { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, Bound } from '../kernel/ir.js'
-import type { KernelAssembly } from '../lower/assembly.js'
 import { unflatten } from './axes.js'
 import type { Numerics } from './numerics.js'
 import { product } from './spec.js'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ConvAttrs } from '../../ir/build.js'
+import type { KernelCall, LoweringContext, Reader } from '../kernel/assembly.js'
 import { fma32 } from '../kernel/lanewise.js'
-import type { KernelCall, LoweringContext, Reader } from '../lower/assembly.js'
 import { lowerConv } from './conv.js'
 import { tiledFeatures } from './featurekernel.js'
 import { featureTiling } from './featuretiles.js'

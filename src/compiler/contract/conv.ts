@@ -1,7 +1,7 @@
 // Lowers `conv` to kernels: looks at the shape of a convolution and picks the loops that suit it.
 
+import type { KernelCall, LoweringContext, Reader, Writer } from '../kernel/assembly.js'
 import type { Target } from '../kernel/ir.js'
-import type { KernelCall, LoweringContext, Reader, Writer } from '../lower/assembly.js'
 import { shapeOf } from './choose.js'
 import type { Product } from './factors.js'
 import { tiledFeatures } from './featurekernel.js'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { MEMORY_TYPE, type Writer } from '../kernel/assembly.js'
 import { fma32 } from '../kernel/lanewise.js'
 import { walk } from '../kernel/walk.js'
-import { MEMORY_TYPE, type Writer } from '../lower/assembly.js'
 import { lowerDot } from './dot.js'
 import { flatAt as at, coordinates, target, values, Workspace } from './fixtures.js'
 import { dotNumerics, TREE_LANES } from './numerics.js'

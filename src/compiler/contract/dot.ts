@@ -1,7 +1,7 @@
 // Lowers `dot`, the contraction every matrix product is, to kernels.
 
+import type { KernelCall, LoweringContext, Reader, Writer } from '../kernel/assembly.js'
 import type { Affine, Target } from '../kernel/ir.js'
-import type { KernelCall, LoweringContext, Reader, Writer } from '../lower/assembly.js'
 import type { Product } from './factors.js'
 import { lowerProduct, readingsOfProduct } from './gemm.js'
 import { dotNumerics } from './numerics.js'

@@ -1,8 +1,8 @@
 // A matrix product in the abstract: what `dot` is after its axes have been sorted, and what tilings see.
 
 import type { DType } from '../../base/dtype.js'
+import type { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, Reg } from '../kernel/ir.js'
-import type { KernelAssembly } from '../lower/assembly.js'
 import { type MergedAxes, mergeAxes } from './axes.js'
 import type { Numerics } from './numerics.js'
 import { Probe } from './probe.js'

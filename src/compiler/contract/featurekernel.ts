@@ -2,14 +2,14 @@
 // tiles of positions. Sums stay [position][feature] until a unit is done, and are turned round then.
 
 import { affine, plus, times } from '../kernel/affine.js'
-import type { Affine, BufferDecl, Target } from '../kernel/ir.js'
 import {
   type KernelAssembly,
   type KernelCall,
   type LoweringContext,
   MEMORY_TYPE,
   REGISTER_TYPE,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, BufferDecl, Target } from '../kernel/ir.js'
 import { type MergedAxes, mergeAxes, nest, unflatten } from './axes.js'
 import { type Block, blockLength, forBlocks } from './blocks.js'
 import { nativeLanes, roundUp, shapeOf } from './choose.js'

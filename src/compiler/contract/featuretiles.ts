@@ -6,8 +6,8 @@
 // positions are but the window's nine, as well as a layer. What it costs is the packing, paid by the number
 // of positions, and turning the results round, paid by the length of the sums.
 
+import { REGISTER_TYPE } from '../kernel/assembly.js'
 import type { Target } from '../kernel/ir.js'
-import { REGISTER_TYPE } from '../lower/assembly.js'
 import { nativeLanes } from './choose.js'
 import type { Patches } from './patches.js'
 import { product } from './spec.js'

@@ -3,8 +3,6 @@
 
 import type { DType } from '../../base/dtype.js'
 import { plus, times } from '../kernel/affine.js'
-import { interpretKernel, MEMORY_ARRAY, type Memory, poison } from '../kernel/interpret.js'
-import type { Affine, MemoryType, Target } from '../kernel/ir.js'
 import {
   type BufferRef,
   type KernelCall,
@@ -13,7 +11,9 @@ import {
   REGISTER_TYPE,
   type Reader,
   type Writer,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import { interpretKernel, MEMORY_ARRAY, type Memory, poison } from '../kernel/interpret.js'
+import type { Affine, MemoryType, Target } from '../kernel/ir.js'
 import { product } from './spec.js'
 
 export const target = (rows: number, lanes: number, native: number, fused = true): Target => ({

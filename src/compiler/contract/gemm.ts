@@ -7,14 +7,14 @@
 // The innermost two loops are the micro-kernel's.
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, Reg, Target } from '../kernel/ir.js'
 import {
   KernelAssembly,
   type KernelCall,
   type LoweringContext,
   MEMORY_TYPE,
   REGISTER_TYPE,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, Reg, Target } from '../kernel/ir.js'
 import { unflatten } from './axes.js'
 import { type Block, blockLength, forBlocks } from './blocks.js'
 import {

@@ -2,14 +2,14 @@
 // what it takes to compute an element, or to find it, is paid once and not for every panel of lanes.
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, Reg } from '../kernel/ir.js'
-import { SIDE } from '../kernel/squares.js'
 import {
   KernelAssembly,
   type KernelCall,
   type LoweringContext,
   MEMORY_TYPE,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, Reg } from '../kernel/ir.js'
+import { SIDE } from '../kernel/squares.js'
 import { flatten, nest, unflatten } from './axes.js'
 import type { FactorShape } from './choose.js'
 import type { Product } from './factors.js'

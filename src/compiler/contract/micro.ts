@@ -7,9 +7,9 @@
 // step to the last: the tile is as large as the register file allows, and no larger.
 
 import { affine, plus, times } from '../kernel/affine.js'
+import type { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, Bound, Reg, RegType, Stmt } from '../kernel/ir.js'
 import { walk } from '../kernel/walk.js'
-import type { KernelAssembly } from '../lower/assembly.js'
 import { constantOf, nest } from './axes.js'
 
 /** What becomes of a tile's sums. */

@@ -2,13 +2,13 @@
 // side by side and a panel is one contiguous run of memory, whatever the operand's own layout is.
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import {
   KernelAssembly,
   type KernelCall,
   type LoweringContext,
   MEMORY_TYPE,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import { nest, unflatten } from './axes.js'
 import { type Block, blockLength, forBlocks } from './blocks.js'
 import { type FactorShape, roundUp } from './choose.js'

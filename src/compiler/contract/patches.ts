@@ -4,14 +4,14 @@
 
 import type { DType } from '../../base/dtype.js'
 import { affine, plus, times } from '../kernel/affine.js'
-import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import type {
   KernelAssembly,
   KernelCall,
   LoweringContext,
   Reader,
   Writer,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import type { Product } from './factors.js'
 import type { Numerics } from './numerics.js'
 import { type ConvSizes, type ConvSpec, product } from './spec.js'

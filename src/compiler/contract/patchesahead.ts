@@ -5,13 +5,13 @@
 // the convolution does, and pads what it copies on the way.
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, BufferDecl } from '../kernel/ir.js'
 import {
   KernelAssembly,
   type KernelCall,
   type LoweringContext,
   MEMORY_TYPE,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, BufferDecl } from '../kernel/ir.js'
 import { flatten, nest, unflatten } from './axes.js'
 import type { Block } from './blocks.js'
 import { type Patches, positionsOf } from './patches.js'

@@ -7,8 +7,8 @@
 // This is part of what `conv` means: holes contribute nothing to a sum (padding contributes zeros).
 
 import { plus, times } from '../kernel/affine.js'
+import type { Reader, Writer } from '../kernel/assembly.js'
 import type { Affine } from '../kernel/ir.js'
-import type { Reader, Writer } from '../lower/assembly.js'
 import { type ConvSpec, convSizes } from './spec.js'
 
 /** The outputs at φ, φ + step, φ + 2·step … of every spatial axis, as a convolution of their own. */

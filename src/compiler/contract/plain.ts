@@ -2,8 +2,8 @@
 // the fast kernels must equal bit for bit, and it serves where there is nothing to win.
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
+import { KernelAssembly, type KernelCall, REGISTER_TYPE } from '../kernel/assembly.js'
 import type { Affine, Reg, RegType } from '../kernel/ir.js'
-import { KernelAssembly, type KernelCall, REGISTER_TYPE } from '../lower/assembly.js'
 import { nest, unflatten } from './axes.js'
 import type { Product } from './factors.js'
 import { multiplyAdd } from './micro.js'

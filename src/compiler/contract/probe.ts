@@ -3,9 +3,9 @@
 // for plain memory and for fused expressions alike.
 
 import { coefficientOf, indexVar, ofVar } from '../kernel/affine.js'
+import { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, IndexVar, Reg, Stmt } from '../kernel/ir.js'
 import { affinesOf, walk } from '../kernel/walk.js'
-import { KernelAssembly } from '../lower/assembly.js'
 
 export class Probe {
   readonly coords: readonly IndexVar[]

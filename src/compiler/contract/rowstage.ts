@@ -3,8 +3,8 @@
 // by one, for every panel; what it would take to compute each is paid once, and for several at a time.
 
 import { affine, plus, times } from '../kernel/affine.js'
+import { type KernelAssembly, MEMORY_TYPE } from '../kernel/assembly.js'
 import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
-import { type KernelAssembly, MEMORY_TYPE } from '../lower/assembly.js'
 import { nest, unflatten } from './axes.js'
 import { type Block, blockLength } from './blocks.js'
 import type { FactorShape } from './choose.js'

@@ -5,7 +5,6 @@
 // memory that caches hold, where a chunk of the convolution has whole images to itself; else ahead of it.
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import {
   KernelAssembly,
   type KernelCall,
@@ -13,7 +12,8 @@ import {
   MEMORY_TYPE,
   REGISTER_TYPE,
   type Reader,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import { flatten, nest, unflatten } from './axes.js'
 import { type ConvSizes, type ConvSpec, dilated, product } from './spec.js'
 

@@ -3,7 +3,6 @@
 
 import type { DType } from '../../base/dtype.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, Bound, BufferDecl, Reg } from '../kernel/ir.js'
 import {
   type BufferRef,
   KernelAssembly,
@@ -11,7 +10,8 @@ import {
   type LoweringContext,
   MEMORY_TYPE,
   REGISTER_TYPE,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, Bound, BufferDecl, Reg } from '../kernel/ir.js'
 import { unflatten } from './axes.js'
 import type { Product } from './factors.js'
 import { product } from './spec.js'

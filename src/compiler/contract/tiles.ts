@@ -1,8 +1,8 @@
 // Loops over the tiles of a chunk: whole ones in a loop, then a narrower one for what is left.
 
 import { affine, plus, times } from '../kernel/affine.js'
+import type { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, Bound } from '../kernel/ir.js'
-import type { KernelAssembly } from '../lower/assembly.js'
 import { constantOf } from './axes.js'
 
 /** One axis of the result as a chunk sees it. */

@@ -5,14 +5,14 @@
 // sums elements l, l + 16, l + 32 … of K, and the lanes are added in halves: l to l + 8, then l + 4 …
 
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, Bound, Reg } from '../kernel/ir.js'
 import {
   KernelAssembly,
   type KernelCall,
   type LoweringContext,
   MEMORY_TYPE,
   REGISTER_TYPE,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, Bound, Reg } from '../kernel/ir.js'
 import { constantOf, unflatten } from './axes.js'
 import { shapeOf } from './choose.js'
 import { mergeProduct, type Product, swapProduct } from './factors.js'

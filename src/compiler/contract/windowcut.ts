@@ -2,8 +2,8 @@
 // caches and never by how many threads there are.
 
 import { ofVar } from '../kernel/affine.js'
+import { KernelAssembly, MEMORY_TYPE } from '../kernel/assembly.js'
 import type { Affine, BufferDecl, Target } from '../kernel/ir.js'
-import { KernelAssembly, MEMORY_TYPE } from '../lower/assembly.js'
 import { unflatten } from './axes.js'
 import { blockLength } from './blocks.js'
 import type { Patches, Staging } from './patches.js'

@@ -1,14 +1,14 @@
 // The tiled convolution: units of positions, blocks of K, tiles of features × positions.
 
 import { affine, plus, times } from '../kernel/affine.js'
-import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import {
   type KernelAssembly,
   type KernelCall,
   type LoweringContext,
   MEMORY_TYPE,
   REGISTER_TYPE,
-} from '../lower/assembly.js'
+} from '../kernel/assembly.js'
+import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import { nest, unflatten } from './axes.js'
 import { type Block, blockLength, forBlocks } from './blocks.js'
 import { nativeLanes, roundUp, shapeOf, type Tile } from './choose.js'

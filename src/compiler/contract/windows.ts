@@ -8,8 +8,8 @@
 // takes several lines, which see the same kernel elements. Nothing is copied, which suits few features
 // (one, in a depthwise convolution), and lines that fill their lanes.
 
+import { REGISTER_TYPE } from '../kernel/assembly.js'
 import type { Target } from '../kernel/ir.js'
-import { REGISTER_TYPE } from '../lower/assembly.js'
 import { blockLength } from './blocks.js'
 import { chooseTile, nativeLanes, roundUp, type Tile, tiledCost } from './choose.js'
 import type { Patches } from './patches.js'

@@ -3,10 +3,10 @@
 
 import type { Node } from '../../ir/node.js'
 import type { Group } from '../fuse/group.js'
+import type { BufferRef, KernelCall } from '../kernel/assembly.js'
 import type { Fault, Kernel } from '../kernel/ir.js'
 import { constantBelow } from '../simplify/constants.js'
 import { describe } from '../simplify/simplify.js'
-import type { BufferRef, KernelCall } from './assembly.js'
 import type { Buffers } from './buffers.js'
 
 /** What a group does, as text, and the values that takes, in an order that the text gives away. */

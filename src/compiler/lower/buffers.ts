@@ -2,7 +2,7 @@
 
 import { sizeOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
-import { type BufferRef, MEMORY_TYPE } from './assembly.js'
+import { type BufferRef, MEMORY_TYPE } from '../kernel/assembly.js'
 
 /** Makes buffers, and remembers which node's value each of them holds. */
 export class Buffers {

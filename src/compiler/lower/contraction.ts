@@ -1,21 +1,17 @@
 // Lowers a contraction group: readers and writers around the kernels of compiler/contract.
 
 import { sizeOf, stridesOf } from '../../base/shape.js'
-import type { ConvAttrs, DotAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
-import { lowerConv, readingsOfConv } from '../contract/conv.js'
-import { lowerDot, readingsOfDot } from '../contract/dot.js'
-import type { Readings } from '../contract/readings.js'
-import type { ConvSpec, DotSpec } from '../contract/spec.js'
+import { kernelsOfContraction } from '../contract/operation.js'
 import { IndexSpace, reshapeCoords } from '../coordinates/space.js'
+import { constantOf } from '../expressions/elementwise.js'
+import { Emitter } from '../expressions/emitter.js'
+import { readerOf } from '../expressions/reader.js'
 import { ZERO } from '../kernel/affine.js'
-import type { Affine, Target } from '../kernel/ir.js'
-import { KernelAssembly, type KernelCall, type Reader, type Writer } from './assembly.js'
-import { constantOf } from './elementwise.js'
-import { Emitter } from './emitter.js'
+import { KernelAssembly, type KernelCall, type Writer } from '../kernel/assembly.js'
+import type { Affine } from '../kernel/ir.js'
 import type { GroupLowering } from './lower.js'
 import { inPieces, overChunks } from './nest.js'
-import { readerOf } from './reader.js'
 
 const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 
@@ -62,36 +58,8 @@ export function lowerContraction(g: GroupLowering): KernelCall[] {
   const right = readerOf(b, inMemory, g.around)
   const writer = writerOf(g, anchor)
   if (sizeOf(shapeOf(a)) === 0 || sizeOf(shapeOf(b)) === 0) return [writeZeros(g, anchor, writer)]
-  return anchor.op.name === 'dot'
-    ? lowerDot(dotSpec(anchor), left, right, writer, g.context)
-    : lowerConv(convSpec(anchor), left, right, writer, g.context)
+  return kernelsOfContraction(anchor, left, right, writer, g.context)
 }
-
-/** How a contraction reads its operands. */
-export const readingsOfContraction = (
-  anchor: Node,
-  left: Reader,
-  right: Reader,
-  out: Writer,
-  target: Target,
-): Readings =>
-  anchor.op.name === 'dot'
-    ? readingsOfDot(dotSpec(anchor), left, right, out, target)
-    : readingsOfConv(convSpec(anchor), left, right, out, target)
-
-const dotSpec = ({ attrs, dtype, inputs: [a, b] }: Node): DotSpec => ({
-  attrs: attrs as unknown as DotAttrs,
-  left: shapeOf(a as Node),
-  right: shapeOf(b as Node),
-  dtype,
-})
-
-const convSpec = ({ attrs, dtype, inputs: [a, b] }: Node): ConvSpec => ({
-  attrs: attrs as unknown as ConvAttrs,
-  input: shapeOf(a as Node),
-  kernel: shapeOf(b as Node),
-  dtype,
-})
 
 /** A sum over nothing. */
 function writeZeros(g: GroupLowering, anchor: Node, writer: Writer): KernelCall {

@@ -5,32 +5,21 @@ import { sizeOf } from '../../base/shape.js'
 import type { Body } from '../../ir/body.js'
 import { formatSite, type Node, type TensorType } from '../../ir/node.js'
 import { laneCost } from '../costs.js'
+import type { Surroundings } from '../expressions/emitter.js'
 import { type Fusion, fuse, isBefore } from '../fuse/fuse.js'
 import type { Group } from '../fuse/group.js'
+import type { BufferRef, KernelCall, LoweringContext } from '../kernel/assembly.js'
 import type { Fault, HostCall, Target } from '../kernel/ir.js'
 import { kindOf } from '../kinds.js'
+import type { Step } from '../steps.js'
 import { outlineOf, type Pattern, Recorder } from './alike.js'
-import type { BufferRef, KernelCall, LoweringContext } from './assembly.js'
 import type { Buffers } from './buffers.js'
 import { lowerContraction } from './contraction.js'
-import type { Surroundings } from './emitter.js'
 import { type LoweredBody, lowerLoop } from './loop.js'
 import { lowerMap } from './map.js'
 import type { Traced } from './nest.js'
 import { lowerReduce } from './reduce/reduce.js'
 import { lowerSingle } from './single.js'
-
-/** A step of the plan before memory is planned: a kernel, or a primitive the host evaluates. */
-export type Step =
-  | { readonly op: 'kernel'; readonly call: KernelCall }
-  | {
-      readonly op: 'host'
-      readonly call: Omit<HostCall, 'inputs' | 'outputs'>
-      readonly node: Node
-      readonly inputs: readonly BufferRef[]
-      /** Results that are wanted, each with its buffer. */
-      readonly outputs: readonly { readonly node: Node; readonly ref: BufferRef }[]
-    }
 
 /** Everything a lowering may ask about its group. */
 export interface GroupLowering {

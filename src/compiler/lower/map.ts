@@ -2,11 +2,11 @@
 
 import type { Node } from '../../ir/node.js'
 import { IndexSpace } from '../coordinates/space.js'
+import { Emitter } from '../expressions/emitter.js'
 import { ofVar, ZERO } from '../kernel/affine.js'
+import type { KernelCall } from '../kernel/assembly.js'
+import { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, Reg } from '../kernel/ir.js'
-import type { KernelCall } from './assembly.js'
-import { KernelAssembly } from './assembly.js'
-import { Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
 import {
   type Axis,

@@ -4,10 +4,10 @@ import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
 import { type IndexSpace, reshapeCoords } from '../coordinates/space.js'
 import { isView, viewCoords } from '../coordinates/views.js'
+import type { Emitter } from '../expressions/emitter.js'
 import { affine, coefficientOf, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, Bound, IndexVar } from '../kernel/ir.js'
 import { constantBelow } from '../simplify/constants.js'
-import type { Emitter } from './emitter.js'
 
 /** An axis of the domain as loops see it. */
 export interface Axis {

@@ -2,9 +2,9 @@
 // has something to do. (Read element by element, it looks into all parts, and masks out all but one.)
 
 import type { Node } from '../../ir/node.js'
+import type { Emitter } from '../expressions/emitter.js'
 import { affine, ofVar, plus } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
-import type { Emitter } from './emitter.js'
 import type { GroupLowering } from './lower.js'
 
 /** The concatenation that is all a group does, if rows of `size` elements are what its parts make up. */

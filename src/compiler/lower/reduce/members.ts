@@ -3,9 +3,9 @@
 
 import type { Node } from '../../../ir/node.js'
 import type { IndexSpace } from '../../coordinates/space.js'
+import { Emitter } from '../../expressions/emitter.js'
+import type { KernelAssembly } from '../../kernel/assembly.js'
 import type { Affine, Reg } from '../../kernel/ir.js'
-import type { KernelAssembly } from '../assembly.js'
-import { Emitter } from '../emitter.js'
 import type { GroupLowering } from '../lower.js'
 import { isReduction, MemberCoords } from '../nest.js'
 import type { Layout } from './layout.js'

@@ -5,8 +5,8 @@
 // walked, `registers.ts` and `streams.ts` what the walks do, and `members.ts` what they do with an element.
 
 import { IndexSpace } from '../../coordinates/space.js'
+import { KernelAssembly, type KernelCall } from '../../kernel/assembly.js'
 import { reductionOrder } from '../../numerics.js'
-import { KernelAssembly, type KernelCall } from '../assembly.js'
 import type { GroupLowering } from '../lower.js'
 import { overChunks, planAxes } from '../nest.js'
 import { CHUNK, layOut } from './layout.js'

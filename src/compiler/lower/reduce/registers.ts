@@ -1,9 +1,9 @@
 // Walks along rows and columns: results stay in registers while a pass goes over the elements they are made of.
 
 import { affine, coefficientOf, plus, ZERO } from '../../kernel/affine.js'
+import { REGISTER_TYPE } from '../../kernel/assembly.js'
 import type { Affine, BufferDecl, Reg } from '../../kernel/ir.js'
 import { REDUCE_LANES } from '../../numerics.js'
-import { REGISTER_TYPE } from '../assembly.js'
 import type { Members } from './members.js'
 import { isOrderless, type Pass, reductionOf, type Schedule } from './passes.js'
 

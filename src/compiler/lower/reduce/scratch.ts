@@ -5,8 +5,8 @@ import { DTYPES } from '../../../base/dtype.js'
 import { stridesOf } from '../../../base/shape.js'
 import type { Node } from '../../../ir/node.js'
 import { ofVar, plus, times, ZERO } from '../../kernel/affine.js'
+import { type KernelAssembly, MEMORY_TYPE } from '../../kernel/assembly.js'
 import type { Affine, BufferDecl, Reg } from '../../kernel/ir.js'
-import { type KernelAssembly, MEMORY_TYPE } from '../assembly.js'
 import type { Layout } from './layout.js'
 
 const MOST_BYTES = 1 << 19

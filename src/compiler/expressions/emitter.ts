@@ -7,10 +7,10 @@ import { coordsEqual, type IndexSpace } from '../coordinates/space.js'
 import { isView, viewCoords } from '../coordinates/views.js'
 import { isElementwise } from '../costs.js'
 import { formatAffine, plus, times, ZERO } from '../kernel/affine.js'
+import { type BufferRef, type KernelAssembly, REGISTER_TYPE } from '../kernel/assembly.js'
 import type { Affine, Bound, BufferDecl, Fault, IndexVar, Reg } from '../kernel/ir.js'
 import { isIndexCheck } from '../kinds.js'
 import { constantBelow, constantNumber } from '../simplify/constants.js'
-import { type BufferRef, type KernelAssembly, REGISTER_TYPE } from './assembly.js'
 import { boolTo, constantOf, ELEMENTWISE, zero } from './elementwise.js'
 
 /** What emitting needs to know of the plan around a kernel. */

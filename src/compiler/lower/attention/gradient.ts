@@ -1,12 +1,12 @@
 // The gradient of attention as one kernel: weights are computed again, and they and their gradients stay
 // in the memory of the thread that needs them, head after head.
 
-import type { Node } from '../../ir/node.js'
-import { affine, plus, times } from '../kernel/affine.js'
-import type { Affine, Bound } from '../kernel/ir.js'
-import type { KernelCall } from '../lower/assembly.js'
-import type { GroupLowering } from '../lower/lower.js'
-import { REDUCE_LANES } from '../numerics.js'
+import type { Node } from '../../../ir/node.js'
+import { affine, plus, times } from '../../kernel/affine.js'
+import type { KernelCall } from '../../kernel/assembly.js'
+import type { Affine, Bound } from '../../kernel/ir.js'
+import { REDUCE_LANES } from '../../numerics.js'
+import type { GroupLowering } from '../lower.js'
 import { Head, type Matrix, type Rows } from './head.js'
 
 /** The results of the group that somebody wants, by their number. */

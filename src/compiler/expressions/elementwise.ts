@@ -2,11 +2,11 @@
 
 import { DTYPES, type DType, isFloat } from '../../base/dtype.js'
 import type { Elementwise } from '../costs.js'
+import { REGISTER_TYPE } from '../kernel/assembly.js'
 import type { KernelBuilder } from '../kernel/builder.js'
 import type { Fn, Reg } from '../kernel/ir.js'
 import * as math from '../math/index.js'
 import { threefry } from '../math/random.js'
-import { REGISTER_TYPE } from './assembly.js'
 
 /** What an entry of the table is given. */
 export interface Element {

@@ -2,8 +2,8 @@
 // through which elementwise work is fused into the loads and stores of somebody else's loops.
 
 import type { DType } from '../../base/dtype.js'
-import { KernelBuilder } from '../kernel/builder.js'
-import type { Affine, BufferDecl, Kernel, MemoryType, Reg, RegType, Target } from '../kernel/ir.js'
+import { KernelBuilder } from './builder.js'
+import type { Affine, BufferDecl, Kernel, MemoryType, Reg, RegType, Target } from './ir.js'
 
 export const MEMORY_TYPE: Record<DType, MemoryType> = {
   float32: 'f32',

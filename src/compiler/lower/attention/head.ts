@@ -1,19 +1,19 @@
 // What the kernels of attention share: one head of one sequence at a time, its scores a tile of rows at
 // a time, in memory that the first-level cache holds.
 
-import type { AttentionAttrs } from '../../ir/composites/attention.js'
-import type { Node } from '../../ir/node.js'
-import { roundUp } from '../contract/choose.js'
-import { microKernel } from '../contract/micro.js'
-import { forTiles, type Span } from '../contract/tiles.js'
-import { IndexSpace } from '../coordinates/space.js'
-import { affine, ofVar, plus, times } from '../kernel/affine.js'
-import type { Affine, Bound, BufferDecl, Reg } from '../kernel/ir.js'
-import { KernelAssembly } from '../lower/assembly.js'
-import { Emitter } from '../lower/emitter.js'
-import type { GroupLowering } from '../lower/lower.js'
-import * as math from '../math/index.js'
-import { REDUCE_LANES } from '../numerics.js'
+import type { AttentionAttrs } from '../../../ir/composites/attention.js'
+import type { Node } from '../../../ir/node.js'
+import { roundUp } from '../../contract/choose.js'
+import { microKernel } from '../../contract/micro.js'
+import { forTiles, type Span } from '../../contract/tiles.js'
+import { IndexSpace } from '../../coordinates/space.js'
+import { Emitter } from '../../expressions/emitter.js'
+import { affine, ofVar, plus, times } from '../../kernel/affine.js'
+import { KernelAssembly } from '../../kernel/assembly.js'
+import type { Affine, Bound, BufferDecl, Reg } from '../../kernel/ir.js'
+import * as math from '../../math/index.js'
+import { REDUCE_LANES } from '../../numerics.js'
+import type { GroupLowering } from '../lower.js'
 import { type AttentionSizes, attentionSizes } from './claim.js'
 
 /** Rows of a matrix in scratch memory, `stride` elements apart. */

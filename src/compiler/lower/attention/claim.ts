@@ -1,7 +1,7 @@
 // Which attentions have kernels of their own. Others are taken apart into primitives, with equal bits.
 
-import type { Node } from '../../ir/node.js'
-import { K_BLOCK, reductionOrder } from '../numerics.js'
+import type { Node } from '../../../ir/node.js'
+import { K_BLOCK, reductionOrder } from '../../numerics.js'
 
 /** Sizes of an attention: sequences, queries, keys, heads, features of queries and of values. */
 export interface AttentionSizes {

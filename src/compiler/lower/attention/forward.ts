@@ -4,10 +4,10 @@
 // holds its rows whole, so that maximum and sum are those of the row, added in the order that a reduction
 // has: the bits are those of the operation's body.
 
-import type { Node } from '../../ir/node.js'
-import { affine, plus } from '../kernel/affine.js'
-import type { KernelCall } from '../lower/assembly.js'
-import type { GroupLowering } from '../lower/lower.js'
+import type { Node } from '../../../ir/node.js'
+import { affine, plus } from '../../kernel/affine.js'
+import type { KernelCall } from '../../kernel/assembly.js'
+import type { GroupLowering } from '../lower.js'
 import { Head } from './head.js'
 
 export function lowerAttention(g: GroupLowering, node: Node): KernelCall[] {

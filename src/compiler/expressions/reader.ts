@@ -3,7 +3,7 @@
 import type { Node } from '../../ir/node.js'
 import { IndexSpace } from '../coordinates/space.js'
 import { stridesOfView } from '../coordinates/views.js'
-import type { Reader } from './assembly.js'
+import type { Reader } from '../kernel/assembly.js'
 import { Emitter, type Surroundings } from './emitter.js'
 
 /** Reads an operand in the midst of a plan in which some nodes are in memory. */
