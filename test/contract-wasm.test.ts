@@ -4,10 +4,11 @@
 import { describe, expect, test } from 'vitest'
 import { runKernel } from '../src/backends/wasm/emit/harness.js'
 import { detectEngine } from '../src/backends/wasm/engine.js'
+import { sizeOf } from '../src/base/shape.js'
 import { lowerConv } from '../src/compiler/contract/conv.js'
 import { lowerDot } from '../src/compiler/contract/dot.js'
 import { target, values, Workspace } from '../src/compiler/contract/fixtures.js'
-import { convSizes, dotAxes, product } from '../src/compiler/contract/spec.js'
+import { convSizes, dotAxes } from '../src/compiler/contract/spec.js'
 import type { KernelCall, Reader, Writer } from '../src/compiler/kernel/assembly.js'
 import type { ConvAttrs } from '../src/ir/build.js'
 
@@ -26,9 +27,9 @@ function same(
     const results = [false, true].map((wasm) => {
       const w = new Workspace(tile)
       const read = (name: string, seed: number, o: typeof left): Reader =>
-        w.reader(name, 'float32', o.shape, values(product(o.shape), seed), o.perm, o.reversed)
+        w.reader(name, 'float32', o.shape, values(sizeOf(o.shape), seed), o.perm, o.reversed)
       const [l, r] = [read('left', 1, left), read('right', 2, right)]
-      const ref = w.buffer('out', 'f32', product(out))
+      const ref = w.buffer('out', 'f32', sizeOf(out))
       const bias = w.reader('bias', 'float32', [out[biasAxis]!], values(out[biasAxis]!, 3))
       const writer = dressed ? w.biased(ref, out, bias, biasAxis) : w.writer(ref, out)
       const calls = lower(dressed ? w.fused(l) : l, r, writer, w)

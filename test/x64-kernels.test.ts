@@ -5,10 +5,10 @@ import { describe, expect, it } from 'vitest'
 import { detectCpu } from '../src/backends/x64/cpu.js'
 import { targetFor } from '../src/backends/x64/target.js'
 import { isFloat } from '../src/base/dtype.js'
+import { sizeOf } from '../src/base/shape.js'
 import { compileProgram } from '../src/compiler/compile.js'
 import { lowerDot } from '../src/compiler/contract/dot.js'
 import { values, Workspace } from '../src/compiler/contract/fixtures.js'
-import { product } from '../src/compiler/contract/spec.js'
 import { interpretKernel, MEMORY_ARRAY, type Memory } from '../src/compiler/kernel/interpret.js'
 import { interpretPlan } from '../src/compiler/kernel/interpret-plan.js'
 import type { Command, Kernel, Plan } from '../src/compiler/kernel/ir.js'
@@ -103,7 +103,7 @@ describe.skipIf(LEVELS.length === 0)('matrix products', () => {
             seed: number,
             perm: number[],
           ) => {
-            const x = w.reader(side, 'float32', shape, values(product(shape), seed), perm)
+            const x = w.reader(side, 'float32', shape, values(sizeOf(shape), seed), perm)
             return side === computed ? w.fused(x) : x
           }
           const left = operand('left', [m, depth], 1, leftPerm)

@@ -4,6 +4,7 @@
 // The limit of a shape is the longer of two times: its multiply-adds at the processor's peak, measured on
 // registers alone, and its operands and results, each moved once, at the bandwidth of a copy.
 
+import { sizeOf } from '../../src/base/shape.js'
 import { lowerConv } from '../../src/compiler/contract/conv.js'
 import { lowerDot } from '../../src/compiler/contract/dot.js'
 import { values, Workspace } from '../../src/compiler/contract/fixtures.js'
@@ -12,7 +13,6 @@ import {
   convSizes,
   type DotSpec,
   dotAxes,
-  product,
 } from '../../src/compiler/contract/spec.js'
 import type { KernelCall } from '../../src/compiler/kernel/assembly.js'
 import type { ConvAttrs } from '../../src/ir/build.js'
@@ -55,12 +55,12 @@ function dotRow(
     const w = new Workspace(target)
     const axes = dotAxes(spec)
     const shape = [...axes.batch, ...axes.rows, ...axes.columns]
-    const out = w.buffer('out', 'f32', product(shape))
-    const l = w.reader('left', 'float32', left, values(product(left), 1), leftPerm)
-    const r = w.reader('right', 'float32', right, values(product(right), 2), rightPerm)
+    const out = w.buffer('out', 'f32', sizeOf(shape))
+    const l = w.reader('left', 'float32', left, values(sizeOf(left), 1), leftPerm)
+    const r = w.reader('right', 'float32', right, values(sizeOf(right), 2), rightPerm)
     const calls = lowerDot(spec, l, r, w.writer(out, shape), w)
-    const flops = 2 * product(shape) * product(axes.contract)
-    const bytes = 4 * (product(left) + product(right) + product(shape))
+    const flops = 2 * sizeOf(shape) * sizeOf(axes.contract)
+    const bytes = 4 * (sizeOf(left) + sizeOf(right) + sizeOf(shape))
     return { name, flops, bytes, calls, workspace: w }
   }
 }
@@ -100,21 +100,21 @@ function convRow(
     const s = convSizes(spec)
     const shape = [s.batch, s.groups * s.features, ...s.output]
     const w = new Workspace(target)
-    const x = w.reader('input', 'float32', input, values(product(input), 1), inputPerm)
+    const x = w.reader('input', 'float32', input, values(sizeOf(input), 1), inputPerm)
     const y = w.reader(
       'kernel',
       'float32',
       kernel,
-      values(product(kernel), 2),
+      values(sizeOf(kernel), 2),
       kernelPerm,
       kernelReversed,
     )
-    const out = w.buffer('out', 'f32', product(shape))
+    const out = w.buffer('out', 'f32', sizeOf(shape))
     const calls = lowerConv(spec, x, y, w.writer(out, shape), w)
     // The holes of a dilated input take no work.
-    const window = product([s.channels, ...s.kernel]) / product(spec.attrs.inputDilation)
-    const flops = 2 * product(shape) * window
-    const bytes = 4 * (product(input) + product(kernel) + product(shape))
+    const window = sizeOf([s.channels, ...s.kernel]) / sizeOf(spec.attrs.inputDilation)
+    const flops = 2 * sizeOf(shape) * window
+    const bytes = 4 * (sizeOf(input) + sizeOf(kernel) + sizeOf(shape))
     return { name, flops, bytes, calls, workspace: w }
   }
 }

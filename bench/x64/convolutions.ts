@@ -7,9 +7,10 @@
 
 import { Storage } from '../../src/backends/storage.js'
 import { X64Device } from '../../src/backends/x64/device.js'
+import { sizeOf } from '../../src/base/shape.js'
 import { lowerConv } from '../../src/compiler/contract/conv.js'
 import { values, Workspace } from '../../src/compiler/contract/fixtures.js'
-import { type ConvSpec, convSizes, product } from '../../src/compiler/contract/spec.js'
+import { type ConvSpec, convSizes } from '../../src/compiler/contract/spec.js'
 import {
   type BufferRef,
   KernelAssembly,
@@ -111,10 +112,10 @@ function build(c: Case): Program & { readonly flops: number } {
   const shape = [s.batch, s.groups * s.features, ...s.output]
   const w = new Workspace(device.target)
   const { input, kernel } = c
-  const x = w.reader('input', 'float32', input, values(product(input), 1), c.inputPerm)
-  const data = values(product(kernel), 2)
+  const x = w.reader('input', 'float32', input, values(sizeOf(input), 1), c.inputPerm)
+  const data = values(sizeOf(kernel), 2)
   const y = w.reader('kernel', 'float32', kernel, data, c.kernelPerm, c.kernelReversed)
-  const out = w.buffer('out', 'f32', product(shape))
+  const out = w.buffer('out', 'f32', sizeOf(shape))
   const perm = c.outPerm ?? [0, 1, 2, 3]
   const plain = w.writer(
     out,
@@ -135,8 +136,8 @@ function build(c: Case): Program & { readonly flops: number } {
     },
     w,
   )
-  const window = product([s.channels, ...s.kernel]) / product(attrs.inputDilation)
-  return { ...program(w, calls, out), flops: 2 * product(shape) * window }
+  const window = sizeOf([s.channels, ...s.kernel]) / sizeOf(attrs.inputDilation)
+  return { ...program(w, calls, out), flops: 2 * sizeOf(shape) * window }
 }
 
 /** A convolution over square images and its two gradients. */

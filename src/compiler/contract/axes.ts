@@ -1,10 +1,10 @@
 // Flat indices over groups of axes: how a tiling, which knows only rows, columns and depth, addresses
 // operands of any rank.
 
+import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import type { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, Bound } from '../kernel/ir.js'
-import { product } from './spec.js'
 
 /** Opens a loop for every size and hands all the variables to `body`. The last `unrolled` are written out. */
 export function nest(
@@ -41,7 +41,7 @@ export function unflatten(k: KernelAssembly, flat: Affine, sizes: readonly numbe
     const size = sizes[i]!
     if (size === 1) {
       coords.unshift(affine(0))
-    } else if (product(sizes.slice(0, i)) === 1) {
+    } else if (sizeOf(sizes.slice(0, i)) === 1) {
       coords.unshift(rest)
       rest = affine(0)
     } else {

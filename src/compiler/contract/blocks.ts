@@ -1,11 +1,11 @@
 // Walking a sum over K block by block, as its numerics fix the blocks.
 
+import { sizeOf } from '../../base/shape.js'
 import { affine, plus, times } from '../kernel/affine.js'
 import type { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, Bound } from '../kernel/ir.js'
 import { unflatten } from './axes.js'
 import type { Numerics } from './numerics.js'
-import { product } from './spec.js'
 
 /** One block of K: a range of the cut axis, times all of the axes behind it. */
 export interface Block {
@@ -34,7 +34,7 @@ export interface Walk {
 
 /** Most elements of a block. */
 export const blockLength = ({ axis, step }: Numerics, contract: readonly number[]): number =>
-  contract.length === 0 ? 1 : step * product(contract.slice(axis + 1))
+  contract.length === 0 ? 1 : step * sizeOf(contract.slice(axis + 1))
 
 /** Runs `body` for the blocks of part `part`, in order. */
 export function forBlocks(

@@ -2,11 +2,11 @@
 // product and never its bits.
 
 import { isFloat } from '../../base/dtype.js'
+import { sizeOf } from '../../base/shape.js'
 import type { RegType, Target } from '../kernel/ir.js'
 import { blockLength } from './blocks.js'
 import { type Product, probeFactor, probeWrite } from './factors.js'
 import type { Probe } from './probe.js'
-import { product } from './spec.js'
 import { crowding, mostRows, stepCost } from './steps.js'
 
 export interface Tile {
@@ -152,11 +152,11 @@ export function chooseOrientation(p: Product, given: Target, type: RegType): Ori
   const native = nativeLanes(given, type)
   const write = probeWrite(p)
   const b = p.batch.length
-  const depth = product(p.contract)
+  const depth = sizeOf(p.contract)
   const consider = (swap: boolean): { cost: number; tile: Tile } => {
     const [rowSide, laneSide] = swap ? (['right', 'left'] as const) : (['left', 'right'] as const)
-    const rows = product(p[rowSide].free)
-    const columns = product(p[laneSide].free)
+    const rows = sizeOf(p[rowSide].free)
+    const columns = sizeOf(p[laneSide].free)
     const lanes = shapeOf(p, laneSide)
     const splat = shapeOf(p, rowSide)
     // Spreading by themselves pays with tall tiles. But the rows of a product's tile have to stay in the

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { sizeOf } from '../../base/shape.js'
 import type { ConvAttrs } from '../../ir/build.js'
 import type { KernelCall, LoweringContext, Reader } from '../kernel/assembly.js'
 import { fma32 } from '../kernel/lanewise.js'
@@ -9,7 +10,7 @@ import { coordinates, flatAt, target, values, Workspace } from './fixtures.js'
 import { convNumerics } from './numerics.js'
 import { type Patches, patchesOf } from './patches.js'
 import { phasesOf } from './phases.js'
-import { type ConvSpec, convSizes, product } from './spec.js'
+import { type ConvSpec, convSizes } from './spec.js'
 import { needsNoStage, Stage } from './stage.js'
 import { tiledWindows } from './windowkernel.js'
 import { packedTiling, type WindowTiling } from './windows.js'
@@ -115,13 +116,13 @@ function check(
   const spec: ConvSpec = { attrs: attrs(input.length - 2, change), input, kernel, dtype: 'float32' }
   const s = convSizes(spec)
   const shape = [s.batch, s.groups * s.features, ...s.output]
-  const inputData = values(product(input), 1)
-  const kernelData = values(product(kernel), 2)
+  const inputData = values(sizeOf(input), 1)
+  const kernelData = values(sizeOf(kernel), 2)
   const bias = values(shape[1]!, 3)
   const x = viewed(inputData, input, inputPerm, [])
   const weights = viewed(kernelData, kernel, kernelPerm, kernelReversed)
   const expected = naive(spec, x, weights)
-  const positions = product(s.output)
+  const positions = sizeOf(s.output)
   const fused = naive(
     spec,
     x.map((v) => Math.fround(Math.fround(v * 2) + 1)),
@@ -133,7 +134,7 @@ function check(
       const w = new Workspace(t)
       const l = w.reader('input', 'float32', input, inputData, inputPerm)
       const r = w.reader('kernel', 'float32', kernel, kernelData, kernelPerm, kernelReversed)
-      const out = w.buffer('out', 'f32', product(shape))
+      const out = w.buffer('out', 'f32', sizeOf(shape))
       const b = w.reader('bias', 'float32', [shape[1]!], bias)
       const writer = dressed ? w.biased(out, shape, b, 1) : w.writer(out, shape)
       w.interpret(lower(spec, dressed ? w.fused(l) : l, r, writer, w))

@@ -1,5 +1,6 @@
 // Lowers `conv` to kernels: looks at the shape of a convolution and picks the loops that suit it.
 
+import { sizeOf } from '../../base/shape.js'
 import type { KernelCall, LoweringContext, Reader, Writer } from '../kernel/assembly.js'
 import type { Target } from '../kernel/ir.js'
 import { shapeOf } from './choose.js'
@@ -13,7 +14,7 @@ import { phaseKernel, phasesOf, phaseWriter } from './phases.js'
 import { plainProduct } from './plain.js'
 import { Probe } from './probe.js'
 import { ALWAYS, computed, type Readings, STORED, together } from './readings.js'
-import { type ConvSpec, convSizes, product } from './spec.js'
+import { type ConvSpec, convSizes } from './spec.js'
 import { needsNoStage, Stage } from './stage.js'
 import { tiledWindows } from './windowkernel.js'
 import { columnsOf, packedTiling, tileWindows, type WindowTiling } from './windows.js'
@@ -88,9 +89,9 @@ function wayOf(
 ): Way | null {
   const sizes = convSizes(spec)
   const numerics = convNumerics(spec)
-  const results = sizes.groups * sizes.batch * sizes.features * product(sizes.output)
+  const results = sizes.groups * sizes.batch * sizes.features * sizeOf(sizes.output)
   if (results === 0) return null
-  const window = product(sizes.kernel)
+  const window = sizeOf(sizes.kernel)
   const plainInput = new Probe(input.shape.length, (k, c) => input.read(k, c)).plain
   const asIs = needsNoStage(spec, sizes) && (plainInput || window === 1)
   const empty = sizes.channels * window === 0
@@ -126,7 +127,7 @@ const SHORT_LINE = 4
  * large window over few positions what is contiguous is K, along which products pack.
  */
 function linesSuit(c: Patches): boolean {
-  if (product(c.contract.slice(1)) === 1 && positionsOf(c) >= 16) return false
+  if (sizeOf(c.contract.slice(1)) === 1 && positionsOf(c) >= 16) return false
   const along = c.contract.length > 1 ? c.contract.at(-1)! : 1
   const columns = columnsOf(c)
   return columns >= SHORT_LINE && (columns >= 16 || along <= 4 * columns)

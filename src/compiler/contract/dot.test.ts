@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { sizeOf } from '../../base/shape.js'
 import { MEMORY_TYPE, type Writer } from '../kernel/assembly.js'
 import { fma32 } from '../kernel/lanewise.js'
 import { walk } from '../kernel/walk.js'
 import { lowerDot } from './dot.js'
 import { flatAt as at, coordinates, target, values, Workspace } from './fixtures.js'
 import { dotNumerics, TREE_LANES } from './numerics.js'
-import { type DotSpec, dotAxes, product } from './spec.js'
+import { type DotSpec, dotAxes } from './spec.js'
 
 const TARGETS = [target(4, 8, 4), target(6, 8, 4), target(12, 32, 16), target(1, 4, 4)]
 
@@ -98,8 +99,8 @@ function check(c: Case, targets = TARGETS, first = [false, true]): void {
   const axes = dotAxes(spec)
   const shape = [...axes.batch, ...axes.rows, ...axes.columns]
   // Operands as they lie in memory; `perm` turns them.
-  const leftData = values(product(c.left), 1)
-  const rightData = values(product(c.right), 2)
+  const leftData = values(sizeOf(c.left), 1)
+  const rightData = values(sizeOf(c.right), 2)
   const seen = (x: Float32Array, s: readonly number[], perm?: readonly number[]): Float32Array => {
     if (perm === undefined) return x
     const stored = new Array<number>(s.length)
@@ -124,7 +125,7 @@ function check(c: Case, targets = TARGETS, first = [false, true]): void {
       const w = new Workspace(t)
       const l = w.reader('left', 'float32', c.left, leftData, c.leftPerm)
       const r = w.reader('right', 'float32', c.right, rightData, c.rightPerm)
-      const out = w.buffer('out', 'f32', product(shape))
+      const out = w.buffer('out', 'f32', sizeOf(shape))
       const axis = shape.length - 1
       const bias = values(shape[axis] ?? 1, 3)
       const plainBias = w.reader('bias', 'float32', [shape[axis] ?? 1], bias)

@@ -1,5 +1,6 @@
 // Lowers `dot`, the contraction every matrix product is, to kernels.
 
+import { sizeOf } from '../../base/shape.js'
 import type { KernelCall, LoweringContext, Reader, Writer } from '../kernel/assembly.js'
 import type { Affine, Target } from '../kernel/ir.js'
 import type { Product } from './factors.js'
@@ -7,7 +8,7 @@ import { lowerProduct, readingsOfProduct } from './gemm.js'
 import { dotNumerics } from './numerics.js'
 import { plainProduct } from './plain.js'
 import { ALWAYS, type Readings } from './readings.js'
-import { type DotSpec, dotAxes, product } from './spec.js'
+import { type DotSpec, dotAxes } from './spec.js'
 import { lowerTree, readingsOfTree } from './tree.js'
 
 /** Multiply-adds below which tiles are not worth their code. */
@@ -45,9 +46,9 @@ const WAYS = {
 } as const
 
 function wayOf(p: Product): keyof typeof WAYS {
-  const results = product(p.batch) * product(p.left.free) * product(p.right.free)
+  const results = sizeOf(p.batch) * sizeOf(p.left.free) * sizeOf(p.right.free)
   if (p.numerics.order === 'tree' && results > 0) return 'tree'
-  const work = results * product(p.contract)
+  const work = results * sizeOf(p.contract)
   const tiled = p.dtype === 'float32' || p.dtype === 'float64' || p.dtype === 'int32'
   return work === 0 || !tiled || (work <= SMALL && p.numerics.parts === 1) ? 'plain' : 'tiled'
 }

@@ -1,12 +1,12 @@
 // A matrix product in the abstract: what `dot` is after its axes have been sorted, and what tilings see.
 
 import type { DType } from '../../base/dtype.js'
+import { sizeOf } from '../../base/shape.js'
 import type { KernelAssembly } from '../kernel/assembly.js'
 import type { Affine, Reg } from '../kernel/ir.js'
 import { type MergedAxes, mergeAxes } from './axes.js'
 import type { Numerics } from './numerics.js'
 import { Probe } from './probe.js'
-import { product } from './spec.js'
 
 /** One factor: a matrix of its own free axes by the contracted ones, for every batch index. */
 export interface Factor {
@@ -115,7 +115,7 @@ function moveCut({ numerics, contract }: Product, { runOf }: MergedAxes): Numeri
   const run = runOf[numerics.axis]
   if (run === undefined) return numerics
   const behind = contract.filter((_, i) => i > numerics.axis && runOf[i] === run)
-  return { ...numerics, axis: run, step: numerics.step * product(behind) }
+  return { ...numerics, axis: run, step: numerics.step * sizeOf(behind) }
 }
 
 /** The same product with its factors, and so the result's axes, in the other order. */

@@ -6,11 +6,11 @@
 // positions are but the window's nine, as well as a layer. What it costs is the packing, paid by the number
 // of positions, and turning the results round, paid by the length of the sums.
 
+import { sizeOf } from '../../base/shape.js'
 import { REGISTER_TYPE } from '../kernel/assembly.js'
 import type { Target } from '../kernel/ir.js'
 import { nativeLanes } from './choose.js'
 import type { Patches } from './patches.js'
-import { product } from './spec.js'
 import { crowding, mostRows, stepCost } from './steps.js'
 import { columnsOf, linesOf, type Unit } from './windows.js'
 
@@ -50,7 +50,7 @@ export function featureTiling(
   // Results are turned in squares of four bytes each, which pays with registers of more than four.
   if (target.nativeLanes <= 4 || (type !== 'f32' && type !== 'i32')) return null
   // Without positions there is nothing to spread but images: a matrix product.
-  if (product(c.output) === 1) return null
+  if (sizeOf(c.output) === 1) return null
   const unit = unitOf(c, target)
   const units = (c.images * linesOf(c) * columnsOf(c)) / (unit.images * unit.lines * unit.columns)
   const widest = Math.min(4, Math.ceil(c.features / native))
@@ -66,9 +66,9 @@ export function featureTiling(
   }
   if (best === null) return null
   const { box, vectors } = best
-  const results = (c.features * c.images * product(c.output)) / product(c.contract)
+  const results = (c.features * c.images * sizeOf(c.output)) / sizeOf(c.contract)
   const inner = c.contract.at(-1)!
-  const statements = inner * product([box.images, box.lines, box.columns]) * (vectors + 1)
+  const statements = inner * sizeOf([box.images, box.lines, box.columns]) * (vectors + 1)
   const unrolled = inner <= MOST_UNROLLED && statements <= MOST_STATEMENTS ? 1 : 0
   return {
     cost: units * best.cost + PACK_COST * c.features + TURN_COST * results,

@@ -2,6 +2,7 @@
 // binds what a lowering made to memory.
 
 import type { DType } from '../../base/dtype.js'
+import { sizeOf } from '../../base/shape.js'
 import { plus, times } from '../kernel/affine.js'
 import {
   type BufferRef,
@@ -14,7 +15,6 @@ import {
 } from '../kernel/assembly.js'
 import { interpretKernel, MEMORY_ARRAY, type Memory, poison } from '../kernel/interpret.js'
 import type { Affine, MemoryType, Target } from '../kernel/ir.js'
-import { product } from './spec.js'
 
 export const target = (rows: number, lanes: number, native: number, fused = true): Target => ({
   name: `test ${rows}x${lanes}`,
@@ -43,7 +43,7 @@ export function values(length: number, seed: number): Float32Array {
 
 /** All coordinates of a shape, last axis fastest. */
 export function* coordinates(shape: readonly number[]): Generator<number[]> {
-  const total = product(shape)
+  const total = sizeOf(shape)
   for (let flat = 0; flat < total; flat++) {
     const at: number[] = []
     let rest = flat

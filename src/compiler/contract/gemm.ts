@@ -6,6 +6,7 @@
 // write results.
 // The innermost two loops are the micro-kernel's.
 
+import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import {
   KernelAssembly,
@@ -35,7 +36,6 @@ import { type End, microKernel } from './micro.js'
 import { fillPanels, type PackedPanel, packAhead, panelNumber } from './panels.js'
 import { amid, computed, type Readings } from './readings.js'
 import { RowStage } from './rowstage.js'
-import { product } from './spec.js'
 import { Parts, Sums } from './sums.js'
 import { forTiles, repeat, type Span, spanLength, spanStart } from './tiles.js'
 
@@ -57,7 +57,7 @@ function arrange(unmerged: Product, target: Target): Arranged {
 /** Kernels for a product of at least one multiply-add a result. */
 export function lowerProduct(unmerged: Product, ctx: LoweringContext): KernelCall[] {
   const { p, tile, rows } = arrange(unmerged, ctx.target)
-  if (!layOutRows(p, rows, product(p.right.free), tile)) return tiledProduct(p, rows, tile, ctx)
+  if (!layOutRows(p, rows, sizeOf(p.right.free), tile)) return tiledProduct(p, rows, tile, ctx)
   const calls: KernelCall[] = []
   const ready = layOut(p, rows, ctx, calls)
   return [...calls, ...tiledProduct(ready, shapeOf(ready, 'left'), tile, ctx)]
@@ -91,11 +91,11 @@ const PACK_IN_CHUNK_ROWS = 384
 /** How a product is divided among chunks, and where its panels come from. */
 function divide(p: Product, lanes: FactorShape, tile: Tile, target: Target) {
   const extent: Extent = {
-    batch: product(p.batch),
-    rows: product(p.left.free),
-    columns: product(p.right.free),
+    batch: sizeOf(p.batch),
+    rows: sizeOf(p.left.free),
+    columns: sizeOf(p.right.free),
     block: blockLength(p.numerics, p.contract),
-    depth: product(p.contract),
+    depth: sizeOf(p.contract),
     parts: p.numerics.parts,
     bytes: p.dtype === 'float64' ? 8 : 4,
   }

@@ -1,6 +1,7 @@
 // Copies the rows' factor of a product to a matrix with K contiguous: once, before the product, so that
 // what it takes to compute an element, or to find it, is paid once and not for every panel of lanes.
 
+import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import {
   KernelAssembly,
@@ -13,7 +14,6 @@ import { SIDE } from '../kernel/squares.js'
 import { flatten, nest, unflatten } from './axes.js'
 import type { FactorShape } from './choose.js'
 import type { Product } from './factors.js'
-import { product } from './spec.js'
 import { forTiles, type Span } from './tiles.js'
 
 /** Elements a chunk of copying takes. */
@@ -28,9 +28,9 @@ export function layOut(
   ctx: LoweringContext,
   calls: KernelCall[],
 ): Product {
-  const batches = product(p.batch)
-  const rows = product(p.left.free)
-  const depth = product(p.contract)
+  const batches = sizeOf(p.batch)
+  const rows = sizeOf(p.left.free)
+  const depth = sizeOf(p.contract)
   // Rows a power of two apart would share a few sets of the cache: one cache line more sets them apart.
   const stride = depth % 256 === 0 ? depth + 16 : depth
   const type = MEMORY_TYPE[p.dtype]
@@ -40,7 +40,7 @@ export function layOut(
   const deep = turns ? Math.min(depth, CHUNK_ELEMENTS / TALL) : depth
   const perChunk = Math.max(1, Math.min(rows, Math.floor(CHUNK_ELEMENTS / deep)))
   const chunks = [batches, Math.ceil(rows / perChunk), Math.ceil(depth / deep)]
-  const k = new KernelAssembly(`${p.name}: lay out rows`, product(chunks))
+  const k = new KernelAssembly(`${p.name}: lay out rows`, sizeOf(chunks))
   k.bytes = 8 * batches * rows * depth
   const to = k.use(copy, 'write')
   const [b, chunk, piece] = unflatten(k, ofVar(k.chunk), chunks) as [Affine, Affine, Affine]

@@ -7,8 +7,9 @@
 // share among threads.
 
 import { isFloat } from '../../base/dtype.js'
+import { sizeOf } from '../../base/shape.js'
 import { K_BLOCK } from '../numerics.js'
-import { type ConvSpec, convSizes, type DotSpec, dotAxes, product } from './spec.js'
+import { type ConvSpec, convSizes, type DotSpec, dotAxes } from './spec.js'
 
 /** Lanes of the sums of matrix-vector products, and K from which on they are summed so. */
 export const TREE_LANES = 16
@@ -39,10 +40,10 @@ function blocking(contract: readonly number[], results: number): Numerics {
   // All of K fits: one block. Else the axis before what fits is cut.
   if (axis > 0) axis--
   const size = contract[axis] ?? 1
-  const step = Math.max(1, Math.min(size, Math.floor(K_BLOCK / product(contract.slice(axis + 1)))))
-  const outer = product(contract.slice(0, axis))
+  const step = Math.max(1, Math.min(size, Math.floor(K_BLOCK / sizeOf(contract.slice(axis + 1)))))
+  const outer = sizeOf(contract.slice(0, axis))
   const blocks = Math.max(1, outer * Math.ceil(size / step))
-  const { blocksPerPart, parts } = partition(blocks, results, product(contract))
+  const { blocksPerPart, parts } = partition(blocks, results, sizeOf(contract))
   return { order: 'chain', axis, step, blocks, blocksPerPart, parts }
 }
 
@@ -62,11 +63,11 @@ function partition(blocks: number, results: number, k: number) {
 /** How a `dot` of these shapes adds. */
 export function dotNumerics(spec: DotSpec): Numerics {
   const { batch, rows, columns, contract } = dotAxes(spec)
-  const results = product(batch) * product(rows) * product(columns)
+  const results = sizeOf(batch) * sizeOf(rows) * sizeOf(columns)
   const axis = contract.findIndex((n) => n > 1)
   const alone = contract.every((n, i) => n === 1 || i === axis)
-  const vector = product(rows) === 1 || product(columns) === 1
-  const depth = product(contract)
+  const vector = sizeOf(rows) === 1 || sizeOf(columns) === 1
+  const depth = sizeOf(contract)
   if (!vector || !alone || !isFloat(spec.dtype) || depth < SHORTEST_TREE) {
     return blocking(contract, results)
   }
@@ -83,6 +84,6 @@ export function dotNumerics(spec: DotSpec): Numerics {
  */
 export function convNumerics(spec: ConvSpec): Numerics {
   const { groups, batch, channels, features, kernel, output } = convSizes(spec)
-  const results = groups * batch * features * product(output)
+  const results = groups * batch * features * sizeOf(output)
   return blocking([channels, ...kernel], results)
 }

@@ -1,6 +1,7 @@
 // Packing: the lanes' operand copied into panels, [panel][k][lane], so that one step of K finds its lanes
 // side by side and a panel is one contiguous run of memory, whatever the operand's own layout is.
 
+import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import {
   KernelAssembly,
@@ -13,7 +14,6 @@ import { nest, unflatten } from './axes.js'
 import { type Block, blockLength, forBlocks } from './blocks.js'
 import { type FactorShape, roundUp } from './choose.js'
 import type { Product } from './factors.js'
-import { product } from './spec.js'
 import { forTiles, repeat, type Span } from './tiles.js'
 
 /** Where a packed panel's elements are: at `base + k · lanes + lane`. */
@@ -75,8 +75,8 @@ export function packAhead(
   ctx: LoweringContext,
   calls: KernelCall[],
 ): (k: KernelAssembly, batch: Affine, block: Affine, panel: Affine) => PackedPanel {
-  const columns = product(p.right.free)
-  const batches = product(p.batch)
+  const columns = sizeOf(p.right.free)
+  const batches = sizeOf(p.batch)
   const panels = Math.ceil(columns / lanes)
   const length = blockLength(p.numerics, p.contract)
   const { blocks } = p.numerics
@@ -94,7 +94,7 @@ export function packAhead(
   const chunk = roundUp(Math.min(columns, Math.max(1, (1 << 14) / length)), lanes)
   const chunks = Math.ceil(columns / chunk)
   const k = new KernelAssembly(`${p.name}: pack`, batches * blocks * chunks)
-  k.bytes = 8 * batches * product(p.contract) * columns
+  k.bytes = 8 * batches * sizeOf(p.contract) * columns
   const [b, number, at] = unflatten(k, ofVar(k.chunk), [batches, blocks, chunks]) as [
     Affine,
     Affine,

@@ -3,6 +3,7 @@
 // positions) whose second factor, the matrix of all patches, exists only as a way of reading the input.
 
 import type { DType } from '../../base/dtype.js'
+import { sizeOf } from '../../base/shape.js'
 import { affine, plus, times } from '../kernel/affine.js'
 import type {
   KernelAssembly,
@@ -14,7 +15,7 @@ import type {
 import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import type { Product } from './factors.js'
 import type { Numerics } from './numerics.js'
-import { type ConvSizes, type ConvSpec, product } from './spec.js'
+import type { ConvSizes, ConvSpec } from './spec.js'
 import type { Stage } from './stage.js'
 
 /** Which images are staged, and which channels of a group: all, unless it says. */
@@ -153,4 +154,4 @@ export const asProductPerImage = (c: Patches): Product => ({
   write: (k, [g, image], [f], position, value) => c.write(k, g!, image!, f!, position, value),
 })
 
-export const positionsOf = (c: Patches): number => product(c.output)
+export const positionsOf = (c: Patches): number => sizeOf(c.output)

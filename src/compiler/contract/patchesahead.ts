@@ -4,6 +4,7 @@
 // copy the same windows, which takes as long as some ten features' multiply-adds; so a kernel ahead of
 // the convolution does, and pads what it copies on the way.
 
+import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import {
   KernelAssembly,
@@ -15,7 +16,6 @@ import type { Affine, BufferDecl } from '../kernel/ir.js'
 import { flatten, nest, unflatten } from './axes.js'
 import type { Block } from './blocks.js'
 import { type Patches, positionsOf } from './patches.js'
-import { product } from './spec.js'
 import type { WindowCutting } from './windowcut.js'
 import type { WindowTiling } from './windows.js'
 
@@ -47,10 +47,10 @@ const CHUNK_ELEMENTS = 1 << 14
 export function patchesAhead(c: Patches, ctx: LoweringContext, calls: KernelCall[]): PatchesAhead {
   const positions = c.images * positionsOf(c)
   const stride = strideOf(positions)
-  const depth = product(c.contract)
+  const depth = sizeOf(c.contract)
   const [channels, ...window] = c.contract as [number, ...number[]]
   const ref = ctx.temporary('patches', MEMORY_TYPE[c.dtype], c.groups * depth * stride)
-  const taps = product(window)
+  const taps = sizeOf(window)
   let perChunk = Math.max(1, Math.min(channels, Math.floor(CHUNK_ELEMENTS / (taps * stride))))
   while (channels % perChunk !== 0) perChunk--
   const chunks = channels / perChunk

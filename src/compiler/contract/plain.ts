@@ -1,6 +1,7 @@
 // The contraction without any tiling: one result after another, straight from the readers. It is what
 // the fast kernels must equal bit for bit, and it serves where there is nothing to win.
 
+import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import { KernelAssembly, type KernelCall, REGISTER_TYPE } from '../kernel/assembly.js'
 import type { Affine, Reg, RegType } from '../kernel/ir.js'
@@ -8,7 +9,6 @@ import { nest, unflatten } from './axes.js'
 import type { Product } from './factors.js'
 import { multiplyAdd } from './micro.js'
 import type { Numerics } from './numerics.js'
-import { product } from './spec.js'
 
 /** Sums `term` over K as `numerics` says, for one result (or one a lane). */
 function sumOverK(
@@ -21,7 +21,7 @@ function sumOverK(
   const outer = contract.slice(0, axis)
   const size = contract[axis] ?? 1
   const rest = contract.slice(axis + 1)
-  if (product(contract) === 0) return k.const(type, 0)
+  if (sizeOf(contract) === 0) return k.const(type, 0)
   const isFloat = type === 'f32' || type === 'f64'
   // -0 + x is x for every x, so the first block is stored as it is.
   const total = k.accumulator(type, isFloat ? -0 : 0)
@@ -48,8 +48,8 @@ export function plainProduct(p: Product): KernelCall[] {
   const columns = p.right.free
   const outer = [...p.batch, ...p.left.free, ...columns.slice(0, -1)]
   const lanes = columns.at(-1) ?? 1
-  const total = product(outer)
-  const depth = product(p.contract)
+  const total = sizeOf(outer)
+  const depth = sizeOf(p.contract)
   if (total * lanes === 0) return []
   const per = rowsPerChunk(lanes * Math.max(1, depth))
   const k = new KernelAssembly(p.name, Math.ceil(total / per))

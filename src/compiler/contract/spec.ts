@@ -20,8 +20,6 @@ export interface ConvSpec {
   readonly dtype: DType
 }
 
-export const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1)
-
 /** Axes of a dot by what they do: each names positions in the operand's shape. */
 export interface DotAxes {
   readonly leftFree: readonly number[]

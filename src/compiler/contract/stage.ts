@@ -4,6 +4,7 @@
 // computed once an element instead of once a window that sees it. The copy is made image by image in
 // memory that caches hold, where a chunk of the convolution has whole images to itself; else ahead of it.
 
+import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import {
   KernelAssembly,
@@ -15,7 +16,7 @@ import {
 } from '../kernel/assembly.js'
 import type { Affine, BufferDecl, Reg } from '../kernel/ir.js'
 import { flatten, nest, unflatten } from './axes.js'
-import { type ConvSizes, type ConvSpec, dilated, product } from './spec.js'
+import { type ConvSizes, type ConvSpec, dilated } from './spec.js'
 
 /** Elements a chunk of copying makes. */
 const CHUNK_ELEMENTS = 1 << 14
@@ -57,7 +58,7 @@ export class Stage {
   ) {
     const { low, inputDilation } = spec.attrs
     this.seen = seenBy(spec, sizes)
-    this.plane = product(this.seen)
+    this.plane = sizeOf(this.seen)
     this.first = low.map((l, i) => Math.max(0, Math.ceil(-l / inputDilation[i]!)))
     this.count = this.seen.map((n, i) => {
       const last = Math.min(sizes.input[i]!, Math.floor((n - 1 - low[i]!) / inputDilation[i]!) + 1)
@@ -96,7 +97,7 @@ export class Stage {
     const ref = ctx.temporary('padded', MEMORY_TYPE[spec.dtype], planes * plane)
     const perChunk = Math.max(1, Math.min(planes, Math.floor(CHUNK_ELEMENTS / plane)))
     const k = new KernelAssembly(`pad [${spec.input}]`, Math.ceil(planes / perChunk))
-    k.bytes = 4 * (product(spec.input) + planes * plane)
+    k.bytes = 4 * (sizeOf(spec.input) + planes * plane)
     const to = k.use(ref, 'write')
     const begin = times(ofVar(k.chunk), perChunk)
     const end = { min: [plus(begin, perChunk), affine(planes)] as const }
@@ -124,12 +125,12 @@ export class Stage {
   ): void {
     const { first, count, seen, plane } = this
     const { low, inputDilation } = this.spec.attrs
-    if (product(count) !== plane) {
+    if (sizeOf(count) !== plane) {
       k.vector('zero', plane, lanes, (i) => {
         k.store(to, plus(base, i), k.const(REGISTER_TYPE[this.spec.dtype], 0))
       })
     }
-    if (product(count) === 0) return
+    if (sizeOf(count) === 0) return
     nest(k, 'row', count.slice(0, -1), (outer) => {
       k.vector('x', count.at(-1) ?? 1, lanes, (last) => {
         const from = (count.length > 0 ? [...outer, last] : []).map((x, i) => plus(x, first[i]!))

@@ -2,6 +2,7 @@
 // parts for threads to share, added part after part by a kernel of their own.
 
 import type { DType } from '../../base/dtype.js'
+import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import {
   type BufferRef,
@@ -14,7 +15,6 @@ import {
 import type { Affine, Bound, BufferDecl, Reg } from '../kernel/ir.js'
 import { unflatten } from './axes.js'
 import type { Product } from './factors.js'
-import { product } from './spec.js'
 
 /** A chunk's sums, in scratch memory: [rows][columns], columns a little apart. */
 export class Sums {
@@ -85,10 +85,10 @@ export class Parts {
     private readonly p: Product,
     private readonly ctx: LoweringContext,
   ) {
-    const rows = product(p.left.free)
-    const columns = product(p.right.free)
-    this.sizes = [p.numerics.parts, product(p.batch), rows, columns]
-    this.buffer = ctx.temporary('parts', MEMORY_TYPE[p.dtype], product(this.sizes))
+    const rows = sizeOf(p.left.free)
+    const columns = sizeOf(p.right.free)
+    this.sizes = [p.numerics.parts, sizeOf(p.batch), rows, columns]
+    this.buffer = ctx.temporary('parts', MEMORY_TYPE[p.dtype], sizeOf(this.sizes))
   }
 
   private at(part: Affine, batch: Affine, row: Affine, column: Affine): Affine {

@@ -4,6 +4,7 @@
 // read at the speed of memory, and the sum must not be slower. One chain of additions would be. So lane l
 // sums elements l, l + 16, l + 32 … of K, and the lanes are added in halves: l to l + 8, then l + 4 …
 
+import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import {
   KernelAssembly,
@@ -19,7 +20,6 @@ import { mergeProduct, type Product, swapProduct } from './factors.js'
 import { multiplyAdd } from './micro.js'
 import { TREE_LANES } from './numerics.js'
 import { amid, type Readings } from './readings.js'
-import { product } from './spec.js'
 import { Parts } from './sums.js'
 import { forTiles, type Span } from './tiles.js'
 
@@ -32,16 +32,16 @@ const CHUNK_WORK = 1 << 16
 export function lowerTree(unmerged: Product, ctx: LoweringContext): KernelCall[] {
   const merged = mergeProduct(unmerged)
   // The vector goes left.
-  const p = product(merged.left.free) === 1 ? merged : swapProduct(merged)
-  const rows = product(p.right.free)
-  const depth = product(p.contract)
+  const p = sizeOf(merged.left.free) === 1 ? merged : swapProduct(merged)
+  const rows = sizeOf(p.right.free)
+  const depth = sizeOf(p.contract)
   const { parts, step } = p.numerics
   const partial = parts > 1 ? new Parts(p, ctx) : null
   const across = shapeOf(p, 'right').contiguous === 'free' && rows > 1
   const unit = across ? ctx.target.tile.lanes : ROWS
   const chunk = Math.max(1, Math.ceil(CHUNK_WORK / (Math.min(step, depth) * unit))) * unit
   const chunks = Math.ceil(rows / chunk)
-  const batches = product(p.batch)
+  const batches = sizeOf(p.batch)
   const k = new KernelAssembly(p.name, parts * batches * chunks)
   k.flops = 2 * batches * rows * depth
   k.bytes = (p.dtype === 'float64' ? 8 : 4) * batches * (rows + 1) * depth
@@ -72,7 +72,7 @@ export function lowerTree(unmerged: Product, ctx: LoweringContext): KernelCall[]
 
 /** How `lowerTree` reads the factors: the matrix once, the vector for every few rows of it. */
 export function readingsOfTree({ left, right }: Product): Readings {
-  const [rows, columns] = [product(left.free), product(right.free)]
+  const [rows, columns] = [sizeOf(left.free), sizeOf(right.free)]
   return [amid(Math.ceil(columns / ROWS)), amid(Math.ceil(rows / ROWS))]
 }
 
@@ -155,7 +155,7 @@ function acrossRows(work: Work, row: Affine, size: number): void {
 
 /** Elements beyond the whole rounds of a part whose length only the chunk knows: the last part's. */
 function lastRound({ k, p, first }: Work, lane: number, add: (i: number, from: Affine) => void) {
-  const depth = product(p.contract)
+  const depth = sizeOf(p.contract)
   const { step, parts } = p.numerics
   const length = depth - step * (parts - 1)
   const rounds = Math.max(0, Math.ceil((length - (lane + TOGETHER - 1)) / TREE_LANES))

@@ -1,13 +1,13 @@
 // How a convolution is cut into chunks: independent units of positions and features, decided by shapes and
 // caches and never by how many threads there are.
 
+import { sizeOf } from '../../base/shape.js'
 import { ofVar } from '../kernel/affine.js'
 import { KernelAssembly, MEMORY_TYPE } from '../kernel/assembly.js'
 import type { Affine, BufferDecl, Target } from '../kernel/ir.js'
 import { unflatten } from './axes.js'
 import { blockLength } from './blocks.js'
 import type { Patches, Staging } from './patches.js'
-import { product } from './spec.js'
 import { forTiles, type Span } from './tiles.js'
 import { columnsOf, linesOf, type Unit } from './windows.js'
 
@@ -38,8 +38,8 @@ export function cutWindows(
   const fitting = Math.floor(target.cache.l2 / 2 / (block * bytes) / featuresOfTile)
   const mostFeatures = Math.max(4, fitting) * featuresOfTile
   const featureCuts = Math.ceil(c.features / mostFeatures)
-  const total = product(c.output) * c.images
-  const work = c.groups * c.features * total * product(c.contract)
+  const total = sizeOf(c.output) * c.images
+  const work = c.groups * c.features * total * sizeOf(c.contract)
   const wanted = Math.max(1, Math.min(MOST_CHUNKS, Math.floor(work / CHUNK_WORK)))
   let missing = wanted / (c.groups * c.numerics.parts * featureCuts)
   const share = (size: number, of: number, cuts: number): Extent => {
@@ -93,10 +93,10 @@ export interface UnitAt extends Unit {
 export function openChunk(c: Patches, cut: WindowCutting): { k: KernelAssembly; place: Place } {
   const spans = [cut.features, cut.images, cut.lines, cut.columns]
   const chunks = [c.numerics.parts, c.groups, ...spans.map((s) => s.chunks)]
-  const k = new KernelAssembly(c.name, product(chunks))
-  k.flops = 2 * c.groups * c.features * c.images * product(c.output) * product(c.contract)
+  const k = new KernelAssembly(c.name, sizeOf(chunks))
+  k.flops = 2 * c.groups * c.features * c.images * sizeOf(c.output) * sizeOf(c.contract)
   k.bytes =
-    4 * c.groups * (c.features + c.images * product(c.output)) * (product(c.contract) + c.features)
+    4 * c.groups * (c.features + c.images * sizeOf(c.output)) * (sizeOf(c.contract) + c.features)
   const [part, group, f, i, l, w] = unflatten(k, ofVar(k.chunk), chunks) as Affine[]
   const place = {
     part: part!,

@@ -8,12 +8,12 @@
 // takes several lines, which see the same kernel elements. Nothing is copied, which suits few features
 // (one, in a depthwise convolution), and lines that fill their lanes.
 
+import { sizeOf } from '../../base/shape.js'
 import { REGISTER_TYPE } from '../kernel/assembly.js'
 import type { Target } from '../kernel/ir.js'
 import { blockLength } from './blocks.js'
 import { chooseTile, nativeLanes, roundUp, type Tile, tiledCost } from './choose.js'
 import type { Patches } from './patches.js'
-import { product } from './spec.js'
 import { crowding, mostRows, stepCost } from './steps.js'
 
 /** Positions that are worked on together: images × lines × columns. */
@@ -35,7 +35,7 @@ export type WindowTiling =
     }
 
 /** The output's positions as lines of columns. */
-export const linesOf = (c: Patches): number => product(c.output.slice(0, -1))
+export const linesOf = (c: Patches): number => sizeOf(c.output.slice(0, -1))
 export const columnsOf = (c: Patches): number => c.output.at(-1) ?? 1
 
 /** Positions of a packed unit: a block of K of so many takes some hundred kilobytes. */
@@ -90,7 +90,7 @@ export function packedTiling(c: Patches, target: Target, plain: boolean): Costed
       units *
         (PACKED * tiledCost(c.features, positions, tile, native, target) +
           COPY_COST * apart(c.step) * copied +
-          waiting / product(c.contract)) +
+          waiting / sizeOf(c.contract)) +
       (plain ? 0 : LAY_OUT_COST * c.features)
     if (best === null || cost < best.cost) best = { cost, tiling: { mode: 'packed', unit, tile } }
   }
@@ -119,7 +119,7 @@ function packedUnits(c: Patches, target: Target): Unit[] {
 function directTiling(c: Patches, target: Target): Costed {
   const native = nativeLanes(target, REGISTER_TYPE[c.dtype])
   const [lines, columns] = [linesOf(c), columnsOf(c)]
-  const window = product(c.contract.slice(1))
+  const window = sizeOf(c.contract.slice(1))
   const unrolls = target.nativeLanes > 4 && window > 1 && window <= MOST_UNROLLED
   const loop = unrolls ? 0.3 : 1
   const ragged = columns % native === 0 ? 1 : RAGGED
