@@ -32,6 +32,32 @@ export function testLoops({ check }: Subject): void {
       }
     })
 
+    test('loops that go round once, or not at all, wherever they begin', () => {
+      const n = 20
+      for (const rounds of [-1, 0, 1, 2]) {
+        for (const step of [1, 2]) {
+          const k = new KernelBuilder(`${rounds} by ${step}`, 3)
+          const x = k.buffer('x', 'f32', 'read', 8 * n)
+          const y = k.buffer('y', 'f32', 'readwrite', 8 * n)
+          const from = ofVar(k.chunk, 2)
+          const options = { from, step }
+          k.loop(
+            'row',
+            plus(from, rounds),
+            (row) => {
+              const line = times(row, n)
+              k.vector('i', n, 16, (i) => k.store(y, plus(line, i), k.load(x, plus(line, i))))
+              k.loop('again', 3, (a) =>
+                k.store(y, plus(line, a), k.load(x, plus(line, times(a, 2)))),
+              )
+            },
+            options,
+          )
+          check(k.finish(), [sample('f32', 8 * n, 1), sample('f32', 8 * n, 2)])
+        }
+      }
+    })
+
     test('loops inside vector loops, with rows and tails', () => {
       for (const [rows, columns, depth] of [
         [4, 8, 9],

@@ -18,6 +18,17 @@ export function addConstant(e: State, dst: VReg, constant: number): void {
   e.code.g('add', dst, t)
 }
 
+/** dst = base + times · value, or the product alone. */
+export function setSum(e: State, dst: VReg, base: VReg | null, value: VReg, times: number): void {
+  const { code } = e
+  if (base !== null && (times === 1 || times === 2 || times === 4 || times === 8)) {
+    code.emit('lea', [r64(dst), mem(base, 0, { index: value, scale: times })])
+    return
+  }
+  multiply(e, dst, value, times)
+  if (base !== null) code.g('add', dst, base)
+}
+
 /** dst += times · value. */
 export function addMultiple(e: State, dst: VReg, value: VReg, times: number): void {
   const { code } = e

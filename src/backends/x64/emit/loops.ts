@@ -2,11 +2,12 @@
 
 import type { Pointer } from '../../../compiler/kernel/addresses.js'
 import { knownBound, knownValue } from '../../../compiler/kernel/known.js'
+import { difference } from '../../../compiler/kernel/ranges.js'
 import { boundParts } from '../../../compiler/kernel/walk.js'
 import { affineValue, boundValue, differsByLane } from './indices.js'
 import { imm, type VReg } from './machine/code.js'
 import { advancePointers, setPointer } from './pointers.js'
-import type { Of, State } from './state.js'
+import type { Of, State, VariableHome } from './state.js'
 
 /** What `round` emits again and again: `counter` goes up by `step` while it is below `limit`. */
 export function repeat(
@@ -42,6 +43,13 @@ export function compare(e: State, value: VReg, limit: VReg | number): void {
   code.g('cmp', value, t)
 }
 
+/** Whether a loop goes round exactly once, wherever it begins. */
+function isOnce({ from, to, step }: Of<'for'>): boolean {
+  if ('min' in to) return false
+  const { constant, terms } = difference(to, from)
+  return terms.length === 0 && constant > 0 && constant <= step
+}
+
 export function emitFor(e: State, s: Of<'for'>): void {
   const { code, lanes } = e
   if (differsByLane(e, s.from) || boundParts(s.to).some((b) => differsByLane(e, b))) {
@@ -52,12 +60,16 @@ export function emitFor(e: State, s: Of<'for'>): void {
   const to = knownBound(e.variables, s.to)
   if (from !== null && to !== null && to <= from) return
   e.lanes = { ...lanes, depth: lanes.depth + 1 }
-  const setPointers = (): void => {
-    for (const p of pointers) setPointer(e, p, true)
+  const setPointers = (own: boolean): void => {
+    for (const p of pointers) setPointer(e, p, own)
   }
-  if (from !== null && to !== null && to - from <= s.step) {
-    e.variables.set(s.variable.id, { kind: 'constant', value: from })
-    setPointers()
+  if (from !== null && to !== null ? to - from <= s.step : isOnce(s)) {
+    const home: VariableHome =
+      from === null
+        ? { kind: 'general', reg: affineValue(e, s.from) }
+        : { kind: 'constant', value: from }
+    e.variables.set(s.variable.id, home)
+    setPointers(false)
     e.emitBody(s.body)
   } else {
     const counter = affineValue(e, s.from)
@@ -68,7 +80,7 @@ export function emitFor(e: State, s: Of<'for'>): void {
       compare(e, counter, limit)
       code.jump('jge', end)
     }
-    setPointers()
+    setPointers(true)
     repeat(e, counter, limit, s.step, pointers, () => e.emitBody(s.body))
     code.bind(end)
   }

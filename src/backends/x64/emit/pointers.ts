@@ -2,7 +2,7 @@
 
 import type { Pointer } from '../../../compiler/kernel/addresses.js'
 import { affinesOf } from '../../../compiler/kernel/walk.js'
-import { addConstant, addMultiple, fits, multiply } from './general.js'
+import { addConstant, addMultiple, fits, setSum } from './general.js'
 import { differsByLane } from './indices.js'
 import { mem, r64, type VReg } from './machine/code.js'
 import type { Of, State } from './state.js'
@@ -33,21 +33,19 @@ export function setPointer(e: State, p: Pointer, own: boolean): void {
   }
   const dst = code.gp()
   e.pointers.set(p.id, dst)
-  if (base === null) {
-    const first = terms.shift()
-    if (first === undefined) {
-      code.g('mov', dst, constant)
-      return
-    }
-    multiply(e, dst, first.reg, first.bytes)
-  } else if (terms.length === 0 && constant !== 0 && fits(constant)) {
+  const first = terms.shift()
+  if (first !== undefined) {
+    setSum(e, dst, base, first.reg, first.bytes)
+    for (const t of terms) addMultiple(e, dst, t.reg, t.bytes)
+    addConstant(e, dst, constant)
+  } else if (base === null) {
+    code.g('mov', dst, constant)
+  } else if (constant !== 0 && fits(constant)) {
     code.emit('lea', [r64(dst), mem(base, constant)])
-    return
   } else {
     code.g('mov', dst, base)
+    addConstant(e, dst, constant)
   }
-  for (const t of terms) addMultiple(e, dst, t.reg, t.bytes)
-  addConstant(e, dst, constant)
 }
 
 /** Moves a loop's pointers on by `steps` of its variable. */
