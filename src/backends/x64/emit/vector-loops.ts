@@ -26,15 +26,27 @@ interface RoundShape {
  * Parts of a round: enough of them for the processor to overlap. A loop that only maps takes as many as it
  * likes; one with accumulators takes all of their lanes, once or several times.
  */
-function shapeOf(s: Of<'vector'>, size: number, accumulates: boolean, whole: boolean): RoundShape {
+function shapeOf(
+  s: Of<'vector'>,
+  size: number,
+  accumulates: boolean,
+  whole: boolean,
+  count: number | null,
+): RoundShape {
   const own = s.lanes / size
   if (whole) return { parts: own, inTurns: false }
   let statements = 0
   walk(s.body, () => statements++)
   const long = statements > LONG
   const wanted = statements > LONGEST ? 1 : PARTS[long ? 'long' : 'short']
-  const parts = accumulates ? own * Math.ceil(wanted / own) : wanted
+  const parts = accumulates ? own * Math.ceil(wanted / own) : fitting(wanted, (count ?? 0) / size)
   return { parts, inTurns: long && parts > 1 }
+}
+
+/** As many parts as are wanted, or fewer if more than one were left over at the end: those take code too. */
+function fitting(wanted: number, all: number): number {
+  for (let parts = wanted; parts > 2; parts--) if (all % parts <= 1) return parts
+  return Math.min(wanted, 2)
 }
 
 export function emitVector(e: State, s: Of<'vector'>): void {
@@ -48,8 +60,9 @@ export function emitVector(e: State, s: Of<'vector'>): void {
   })
   const size = partSize(s.lanes, e.isa.lanes)
   e.registers.openVector(s.body, size)
-  const round = new Round(e, s, size, shapeOf(s, size, accumulates, whole), accumulates || whole)
   const known = knownBound(e.variables, s.count)
+  const shape = shapeOf(s, size, accumulates, whole, known)
+  const round = new Round(e, s, size, shape, accumulates || whole)
   if (known !== null) round.constant(known)
   else round.dynamic()
   e.tables = NO_TABLES
