@@ -32,8 +32,8 @@ const MOST_SOURCES = 8
 const MOST_USES = 2
 /** What a value with fewer elements than the operand may cost to be computed for each of those anew. */
 const CHEAP = 2
-/** Bytes to or from memory that take as long as an addition; caches take part, so it is not many. */
-const BYTES_AN_ADDITION = 1
+/** Bytes that move in the time of an addition where caches hold most of them; from memory fewer do. */
+const BYTES_AN_ADDITION = 3
 /** How often a line that is written goes to and from memory: it is fetched before. */
 const WRITE = 2
 
