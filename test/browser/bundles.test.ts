@@ -1,4 +1,4 @@
-// What bundlers make of the package, of the kind that changes most: one classic script, minified.
+// The package in the kind of bundle that changes it most: one classic script, minified.
 
 import path from 'node:path'
 import { beforeAll, expect, inject, test } from 'vitest'

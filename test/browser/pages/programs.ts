@@ -66,7 +66,7 @@ const OPERATIONS: Readonly<Record<string, (x: Tensor, y: Tensor) => Tensor | Ten
   choices: (x, y) => [tessera.where(x.gt(y), x, y), x.clamp({ min: y }), x.argmax(0)],
 }
 
-/** A digest of an operation's results, called eagerly and compiled; random numbers are what it is given. */
+/** Digests of an operation's results on random numbers, called eagerly and compiled. */
 export async function operation(name: string): Promise<{ eager: string; compiled: string }> {
   manualSeed(3)
   const f = OPERATIONS[name]!

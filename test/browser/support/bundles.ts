@@ -36,14 +36,11 @@ export async function bundlePages(
     ...(format === 'iife' && { name: 'page', minify: true }),
   })
   await build.close()
+  const own = new Set(output.map((chunk) => chunk.fileName))
   for (const chunk of output) {
     if (chunk.type !== 'chunk') continue
-    const foreign = [...chunk.imports, ...chunk.dynamicImports].filter((name) => !own(name))
+    const foreign = [...chunk.imports, ...chunk.dynamicImports].filter((name) => !own.has(name))
     warnings.push(...foreign.map((name) => `${chunk.fileName} imports ${name}`))
   }
   if (warnings.length > 0) throw new Error(`a bundle for browsers:\n${warnings.join('\n')}`)
-
-  function own(name: string): boolean {
-    return output.some((chunk) => chunk.fileName === name)
-  }
 }

@@ -1,6 +1,6 @@
-// The DevTools protocol over a pair of pipes: JSON messages, each closed by a zero byte. It is all a test
-// needs of a browser, and as a protocol it is younger than no release of Chromium: no driver to install, to
-// keep at the browser's version, or to read about before reading a test.
+// The DevTools protocol over a pair of pipes: JSON messages, each closed by a zero byte. The tests need a
+// handful of its oldest methods, so this file and `chromium.ts` take the place of a driver, which would be
+// megabytes to install and to keep at the version of whatever browser there is.
 
 import type { Readable, Writable } from 'node:stream'
 
