@@ -5,6 +5,7 @@
 // whatever slows the machine down for a second slows both runs of a pair. What counts is the middle of the
 // pairs' ratios and how sure it is: in 19 of 20 cases the true one lies within the limits shown.
 
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -21,8 +22,7 @@ const { values, positionals } = parseArgs({
   },
 })
 if (values.than === undefined || positionals.length === 0) {
-  console.error('paired: Expected --than=TREE and workloads.')
-  process.exit(2)
+  fail('Expected --than=TREE and workloads.')
 }
 
 /** Seconds of a burst, beside the runs that each makes at least. */
@@ -40,9 +40,30 @@ const tree = (folder: string): Command => ({
   ],
 })
 
-const start = (name: string): Promise<Peer> => {
+function commandOf(name: string): Command {
   const settings = { threads: Number(values.threads), device: '', keepMemory: false }
-  return Peer.start(name, PEERS[name]?.(settings) ?? tree(path.resolve(name)))
+  const known = PEERS[name]?.(settings)
+  if (known !== undefined) return known
+  const folder = path.resolve(name)
+  if (!existsSync(path.join(folder, 'bench/peers/index.ts'))) {
+    const peers = Object.keys(PEERS).join(', ')
+    fail(`Expected a checkout of tessera, or one of ${peers}. Received ${name}.`)
+  }
+  return tree(folder)
+}
+
+/** Starts a peer; says so where it cannot, as for a missing Python, and ends. */
+async function start(name: string, command: Command): Promise<Peer> {
+  try {
+    return await Peer.start(name, command)
+  } catch (error) {
+    fail(`${name} does not start: ${(error as Error).message}`)
+  }
+}
+
+function fail(message: string): never {
+  console.error(`paired: ${message}`)
+  process.exit(2)
 }
 
 /** The middle of some numbers, and the limits within which the true middle lies in 19 of 20 cases. */
@@ -60,8 +81,9 @@ function middle(x: readonly number[]): {
 
 async function compare(workload: string, peers: readonly Peer[]): Promise<void> {
   for (const peer of peers) {
+    if (!peer.has(workload)) fail(`${peer.name} has no workload ${workload}.`)
     const answer = await peer.ask({ do: 'prepare', workload })
-    if ('error' in answer) throw new Error(`${peer.name}: ${answer.error}`)
+    if ('error' in answer) fail(`${peer.name}: ${answer.error}`)
   }
   const times: number[][] = peers.map(() => [])
   const least = peers.map(() => Number.POSITIVE_INFINITY)
@@ -70,7 +92,7 @@ async function compare(workload: string, peers: readonly Peer[]): Promise<void> 
     for (let i = 0; i < peers.length; i++) {
       const who = (i + round) % peers.length
       const answer = await peers[who]!.ask({ do: 'time', seconds: BURST })
-      if ('error' in answer) throw new Error(`${peers[who]!.name}: ${answer.error}`)
+      if ('error' in answer) fail(`${peers[who]!.name}: ${answer.error}`)
       times[who]!.push(answer.median_us)
       least[who] = Math.min(least[who]!, answer.min_us)
     }
@@ -89,7 +111,8 @@ async function compare(workload: string, peers: readonly Peer[]): Promise<void> 
 }
 
 const here = fileURLToPath(new URL('..', import.meta.url))
-const peers = [await Peer.start('this tree', tree(here))]
-for (const name of values.than.split(',')) peers.push(await start(name))
+const commands = values.than.split(',').map((name) => [name, commandOf(name)] as const)
+const peers = [await start('this tree', tree(here))]
+for (const [name, command] of commands) peers.push(await start(name, command))
 for (const workload of positionals) await compare(workload, peers)
 for (const peer of peers) peer.end()

@@ -37,10 +37,13 @@ export class Peer {
       env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
-    child.on('error', () => {}) // the output ends, too
     child.stdin?.on('error', () => {})
     const lines: Interface = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     const peer = new Peer(name, child, lines[Symbol.asyncIterator]())
+    // Nothing was started, as there is no such program; the output ends, too.
+    child.on('error', (error) => {
+      peer.#complaints = error.message
+    })
     process.on('exit', () => peer.#signal('SIGKILL'))
     peer.#greeting = (await peer.#next()) as Greeting
     peer.#signal('SIGSTOP')
