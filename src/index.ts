@@ -25,5 +25,10 @@ export {
   Profiler,
   profile,
 } from './runtime/profile.js'
-export { manualSeed } from './runtime/random.js'
+export {
+  manualSeed,
+  type RandomState,
+  randomState,
+  setRandomState,
+} from './runtime/random.js'
 export * from './tensor/index.js'

@@ -1,9 +1,17 @@
 // Random state: a seed and a count of draws. Every draw is keyed by both, so it can be computed again,
 // in any order and on any device, with the same result.
 
+import { ValueError } from '../base/errors.js'
 import type { Node } from '../ir/node.js'
 import { modes } from './modes.js'
 import { Draw, HostScalar, slotNode } from './value.js'
+
+/** Where random numbers stand. Plain numbers, so that it can be kept as JSON. */
+export interface RandomState {
+  readonly seed: number
+  /** How many draws there have been since the seed was set. */
+  readonly draws: number
+}
 
 const state = { seed: 0, draws: 0 }
 
@@ -16,10 +24,28 @@ export function manualSeed(seed: number): void {
   state.draws = 0
 }
 
-export const randomState = (): { seed: number; draws: number } => ({ ...state })
-export function setRandomState(next: { seed: number; draws: number }): void {
-  state.seed = next.seed | 0
-  state.draws = next.draws
+/**
+ * Where random numbers stand: what a checkpoint keeps, so that training goes on with the very numbers it would
+ * have drawn. Mirrors `torch.get_rng_state`.
+ */
+export const randomState = (): RandomState => ({ ...state })
+
+/**
+ * Goes on with random numbers from where `randomState` found them. Mirrors `torch.set_rng_state`.
+ *
+ * @throws ValueError for what is no such state.
+ */
+export function setRandomState(next: RandomState): void {
+  const { seed, draws } = next
+  if (!(Number.isInteger(seed) && Number.isSafeInteger(draws) && draws >= 0)) {
+    throw new ValueError(
+      'setRandomState',
+      'a state as randomState gives it, { seed, draws }',
+      JSON.stringify(next),
+    )
+  }
+  state.seed = seed | 0
+  state.draws = draws
 }
 
 /** Takes `count` draws; answers the number of the first. */

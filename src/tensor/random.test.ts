@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DTypeError, ValueError } from '../base/errors.js'
-import { manualSeed } from '../runtime/random.js'
+import { manualSeed, randomState, setRandomState } from '../runtime/random.js'
 import {
   bernoulli,
   categorical,
@@ -29,6 +29,27 @@ test('the seed decides everything, draws differ', () => {
   expect([numbers(rand([4])), numbers(rand([4]))]).toEqual(first)
   manualSeed(2)
   expect(numbers(rand([4]))).not.toEqual(first[0])
+})
+
+test('drawing goes on from a state that was kept, whatever was drawn since', () => {
+  rand([3])
+  const kept = JSON.stringify(randomState())
+  const next = [numbers(rand([4])), numbers(randperm(5))]
+  manualSeed(9)
+  rand([2])
+  setRandomState(JSON.parse(kept))
+  expect([numbers(rand([4])), numbers(randperm(5))]).toEqual(next)
+})
+
+test.each([
+  { seed: 1.5, draws: 0 },
+  { seed: 1, draws: -1 },
+  { seed: 1, draws: Number.NaN },
+  { seed: 1 } as never,
+])('%j is no random state', (state) => {
+  const before = randomState()
+  expect(() => setRandomState(state)).toThrow(ValueError)
+  expect(randomState()).toEqual(before)
 })
 
 test('a draw is one value, however often and in whatever order it is read', () => {
