@@ -87,6 +87,7 @@ class PlanBuilder {
       arenaBytes: memory.bytes,
       scratchBytes: this.commands.reduce((most, c) => Math.max(most, scratchOf(c)), 0),
       faults,
+      parameters: this.program.inputs,
     }
   }
 

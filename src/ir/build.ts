@@ -195,18 +195,31 @@ const foldOp = withAttrs<WindowAttrs & { spatial: readonly Dim[] }>('fold')
 export const fold = (x: Node, a: WindowAttrs & { spatial: readonly Dim[] }): Node => foldOp([x], a)
 
 // ---- indexing ----------------------------------------------------------------------------------
-const gatherOp = withAttrs<{ axis: number }>('gather')
-/** x with `axis` replaced by the axes of `indices` (int32); an index outside [0, n) is a fault. */
-export const gather = (x: Node, indices: Node, axis: number): Node =>
-  gatherOp([x, indices], { axis })
-const scatterAddOp = withAttrs<{ axis: number }>('scatterAdd')
+const gatherOp = withAttrs<{ axis: number; call: string }>('gather')
+/**
+ * x with `axis` replaced by the axes of `indices` (int32); an index outside [0, n) is a fault, told by the
+ * name of what the user called.
+ */
+export const gather = (x: Node, indices: Node, axis: number, call = 'gather'): Node =>
+  gatherOp([x, indices], { axis, call })
+const scatterAddOp = withAttrs<{ axis: number; call: string }>('scatterAdd')
 /** `base` with `updates` (shaped as gather's result) added at `indices`, duplicates in index order. */
-export const scatterAdd = (base: Node, indices: Node, updates: Node, axis: number): Node =>
-  scatterAddOp([base, indices, updates], { axis })
-const scatterSetOp = withAttrs<{ axis: number }>('scatterSet')
+export const scatterAdd = (
+  base: Node,
+  indices: Node,
+  updates: Node,
+  axis: number,
+  call = 'scatterAdd',
+): Node => scatterAddOp([base, indices, updates], { axis, call })
+const scatterSetOp = withAttrs<{ axis: number; call: string }>('scatterSet')
 /** As `scatterAdd`, but updates replace; of duplicates the last wins. */
-export const scatterSet = (base: Node, indices: Node, updates: Node, axis: number): Node =>
-  scatterSetOp([base, indices, updates], { axis })
+export const scatterSet = (
+  base: Node,
+  indices: Node,
+  updates: Node,
+  axis: number,
+  call = 'scatterSet',
+): Node => scatterSetOp([base, indices, updates], { axis, call })
 const dynamicSliceOp = withAttrs<{ sizes: readonly Dim[] }>('dynamicSlice')
 /** A block of `sizes` at int32 scalar starts, one per axis, clamped so that the block fits. */
 export const dynamicSlice = (x: Node, starts: readonly Node[], sizes: readonly Dim[]): Node =>

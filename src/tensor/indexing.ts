@@ -114,7 +114,7 @@ export abstract class IndexingTensor extends ShapingTensor {
     const axis = typeof arg === 'number' ? arg : arg?.axis
     const x = axis === undefined ? flat(this.node) : this.node
     const at = axis === undefined ? 0 : normalizeAxis('take', axis, this.ndim)
-    return expose(b.gather(x, positions('take', indices), at))
+    return expose(b.gather(x, positions('take', indices), at, 'take'))
   }
 
   /** The slices at the positions in a vector. Mirrors `torch.index_select`. */
@@ -124,7 +124,7 @@ export abstract class IndexingTensor extends ShapingTensor {
     if (where.shape.length > 1) {
       throw new ShapeError('indexSelect', 'a vector of indices', formatShape(where.shape))
     }
-    return expose(b.gather(this.node, b.reshape(where, [sizeOf(where.shape)]), at))
+    return expose(b.gather(this.node, b.reshape(where, [sizeOf(where.shape)]), at, 'indexSelect'))
   }
 
   /**
@@ -216,7 +216,7 @@ export abstract class IndexingTensor extends ShapingTensor {
   }
 }
 
-type Scatter = (base: Node, indices: Node, updates: Node, axis: number) => Node
+type Scatter = (base: Node, indices: Node, updates: Node, axis: number, call: string) => Node
 
 /** Writes into the elements that an index selects: their flat positions are selected the same way. */
 function replaced(where: string, x: Node, index: Index, value: Operand, write: Scatter): Node {
@@ -224,7 +224,7 @@ function replaced(where: string, x: Node, index: Index, value: Operand, write: S
   const own = b.reshape(b.iota([size], 0, 'int32'), x.shape)
   const selected = subscript(where, own, index)
   const updates = updateNode(where, value, x.dtype, selected.shape)
-  return b.reshape(write(flat(x), flat(selected), flat(updates), 0), x.shape)
+  return b.reshape(write(flat(x), flat(selected), flat(updates), 0, where), x.shape)
 }
 
 function scattered(
@@ -239,7 +239,7 @@ function scattered(
   const own = positions(where, index)
   const found = alongAxis(where, x.shape, own, at)
   const updates = updateNode(where, source, x.dtype, own.shape)
-  return b.reshape(write(flat(x), found, flat(updates), 0), x.shape)
+  return b.reshape(write(flat(x), found, flat(updates), 0, where), x.shape)
 }
 
 function sliceUpdate(
@@ -253,7 +253,7 @@ function sliceUpdate(
   const at = normalizeAxis(where, axis, x.shape.length)
   const own = flat(positions(where, indices))
   const shape = x.shape.map((d, i) => (i === at ? own.shape[0]! : d))
-  return write(x, own, updateNode(where, source, x.dtype, shape), at)
+  return write(x, own, updateNode(where, source, x.dtype, shape), at, where)
 }
 
 function matrixShape(where: string, x: Node): Shape {

@@ -134,7 +134,7 @@ function sliced(x: Node, axes: readonly AxisPlan[]): Node {
  * stand where the first one was, or in front when they are not neighbours, as in NumPy.
  */
 function picked(where: string, x: Node, at: readonly number[], indices: readonly Node[]): Node {
-  if (at.length === 1) return b.gather(x, indices[0]!, at[0]!)
+  if (at.length === 1) return b.gather(x, indices[0]!, at[0]!, where)
   let shape: Shape = []
   for (const index of indices) shape = broadcastShapes(where, shape, index.shape)
   const spread = indices.map((index) => b.broadcastTo(index, shape))
@@ -151,7 +151,7 @@ function picked(where: string, x: Node, at: readonly number[], indices: readonly
     sizeOf(sizes),
     ...together.shape.slice(first + at.length),
   ]
-  return b.gather(b.reshape(together, merged), joined(spread, sizes), first)
+  return b.gather(b.reshape(together, merged), joined(spread, sizes), first, where)
 }
 
 /** The node behind `x.at(index)`. */

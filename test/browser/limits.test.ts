@@ -67,7 +67,9 @@ describeBrowser.each(Object.entries(OLD))('a browser without %s', (what, { flag,
     const page = await open('isolated')
     expect(await computing(page)).toEqual({ device: 'reference', threads: 1, why })
     const { mistakes } = page.module<typeof Programs>('programs.js')
-    expect((await mistakes()).gather).toMatch(/^IndexError: gather: Expected an index in \[0, 1\)/)
+    expect((await mistakes()).embedding).toMatch(
+      /^IndexError: embedding: Expected an index in \[0, 1\) on axis 0\. Received 9\./,
+    )
     expect(page.complaints).toEqual([])
   })
 })

@@ -150,9 +150,9 @@ describeBrowser('a page', () => {
   test('answers mistakes with typed errors', async () => {
     const page = await open('plain')
     const { mistakes } = page.module<typeof Programs>('programs.js')
-    const { gather, ...others } = await mistakes()
-    expect(gather).toMatch(
-      /^IndexError: gather: Expected an index in \[0, 1\) on axis 0\. Received an index outside it\./,
+    const { embedding, ...others } = await mistakes()
+    expect(embedding).toMatch(
+      /^IndexError: embedding: Expected an index in \[0, 1\) on axis 0\. Received 9\./,
     )
     expect(others).toEqual({
       shapes: 'ShapeError: add: Expected shapes that broadcast together. Received [2] and [3].',

@@ -1,12 +1,10 @@
 // The reference as a device: the last fallback, and what the others are compared with.
 
-import { allocate, type TypedArray } from '../../base/dtype.js'
-import type { StaticShape } from '../../base/shape.js'
-import { type Node, topological } from '../../ir/node.js'
-import type { NDArray } from '../../ir/op.js'
+import { topological } from '../../ir/node.js'
 import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
 import { Storage } from '../storage.js'
+import { bindingsOf } from './bind.js'
 import { evaluateGraph } from './evaluate.js'
 
 export const referenceInfo = (): DeviceInfo => ({
@@ -35,14 +33,7 @@ class ReferenceExecutable implements Executable {
   constructor(private readonly program: Program) {}
 
   run(inputs: readonly (Storage | number)[], targets: readonly (Storage | null)[]): Storage[] {
-    const bindings = new Map<Node, NDArray>()
-    this.program.inputs.forEach((node, i) => {
-      bindings.set(node, {
-        shape: node.shape as StaticShape,
-        dtype: node.dtype,
-        data: hostValue(node, inputs[i] as Storage | number),
-      })
-    })
+    const bindings = bindingsOf(this.program.inputs, inputs)
     const results = evaluateGraph(this.program.outputs, bindings)
     return results.map((result, j) => {
       const target = targets[j] ?? null
@@ -59,12 +50,4 @@ class ReferenceExecutable implements Executable {
   describe(): string {
     return `reference: ${topological(this.program.outputs).length} nodes`
   }
-}
-
-function hostValue(node: Node, bound: Storage | number): TypedArray {
-  if (typeof bound !== 'number') return bound.read()
-  const one = allocate(node.dtype, 1)
-  if (one instanceof BigInt64Array) one[0] = BigInt(bound)
-  else one[0] = bound
-  return one
 }

@@ -150,7 +150,7 @@ export class WasmExecutable implements Executable {
           () => this.workOfSegment(i),
           () => host.launch(loaded, i, this.block, scratch),
         )
-        this.checkFault()
+        this.checkFault(inputs)
         if (call) {
           timed(
             () => workOf(call)!,
@@ -217,9 +217,9 @@ export class WasmExecutable implements Executable {
     call.run(call.inputs.map(view), call.outputs.map(view))
   }
 
-  private checkFault(): void {
+  private checkFault(inputs: readonly (Storage | number)[]): void {
     const code = this.host.residency.linear.i32[FAULT_WORD >>> 2]!
-    if (code !== 0) raise(this.plan, code)
+    if (code !== 0) raise(this.plan, code, inputs)
   }
 
   dispose(): void {

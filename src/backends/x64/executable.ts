@@ -171,7 +171,7 @@ export class X64Executable implements Executable {
       recorder?.begin(host.threads)
       for (let s = 0; s < segments.length; s++) {
         host.team.run(list.jobs[s]!)
-        if (list.faultCode !== 0) raise(this.plan, list.faultCode)
+        if (list.faultCode !== 0) raise(this.plan, list.faultCode, inputs)
         const call = segments[s]!.host
         if (call === null) continue
         if (recorder === null) this.callHost(call.call)

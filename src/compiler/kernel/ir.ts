@@ -12,6 +12,8 @@
 // ymm or four v128). How many lanes a reduction has is part of its meaning (it fixes the order of
 // additions), so it comes from `numerics`, never from the target.
 
+import type { Node } from '../../ir/node.js'
+
 /** Element types in memory. */
 export type MemoryType = 'f32' | 'f64' | 'i32' | 'i64' | 'u8'
 /** Bytes of an element. */
@@ -250,16 +252,26 @@ export interface Plan {
   readonly scratchBytes: number
   /** What a status code means: index into this list is code - 1. */
   readonly faults: readonly Fault[]
+  /** The inputs as the graph has them: what faults are searched from. Plans made by hand have none. */
+  readonly parameters?: readonly Node[]
 }
 
 /** Something a kernel may find wrong with the data. */
 export interface Fault {
   readonly kind: 'index' | 'divide'
-  /** Operation and user's source line, for the error. */
+  /** What the user called and the source line, for the error. */
   readonly op: string
   readonly expected: string
   readonly received: string
   readonly site: string | null
+  /** What tells more of what was received, as kernels leave no more than the fault's code. */
+  readonly search?: Search
+}
+
+/** Indices that are to lie in [0, size), or a loop in which they come up: who computes it again meets the fault. */
+export interface Search {
+  readonly node: Node
+  readonly size: number
 }
 
 /** What the compiler asks of a target before it shapes loops. */

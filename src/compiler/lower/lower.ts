@@ -56,12 +56,14 @@ export function lowerGroups(
   buffers: Buffers,
   target: Target,
   faults: Fault[],
+  /** The loop whose body this is, if it is one. */
+  loop: Node | null = null,
 ): Step[] {
   const codes = new Map<Node, number>()
   const fault = (node: Node, kind: Fault['kind']): number => {
     let code = codes.get(node)
     if (code === undefined) {
-      code = faults.push(faultOf(node, kind))
+      code = faults.push(faultOf(node, kind, loop))
       codes.set(node, code)
     }
     return code
@@ -83,7 +85,8 @@ export function lowerGroups(
     let calls = patterns.get(outline.text)?.on(outline, buffers)
     if (calls === undefined) {
       const asked = new Recorder(buffers, fault)
-      const lower = (body: Body, own: Buffers) => lowerBody(body, own, target, faults)
+      const lower = (body: Body, own: Buffers) =>
+        lowerBody(body, own, target, faults, loop ?? group.anchor)
       calls = lowerGroup(group, { fusion, target, inMemory, asked, lower })
       const pattern = asked.patternOf(calls, outline)
       if (pattern !== null) patterns.set(outline.text, pattern)
@@ -136,23 +139,31 @@ function nameOf(group: Group): string {
   return `${shown.join('+')} [${group.domain}]`
 }
 
-function faultOf(node: Node, kind: Fault['kind']): Fault {
-  const where = { kind, op: node.op.name, site: formatSite(node.site) }
+function faultOf(node: Node, kind: Fault['kind'], loop: Node | null): Fault {
+  const call = node.attrs.call as string | undefined
+  const where = { kind, op: call ?? node.op.name, site: formatSite(node.site) }
   if (kind === 'divide') return { ...where, expected: 'a divisor other than zero', received: '0' }
   const axis = (node.attrs.axis as number | undefined) ?? 0
-  const n = ((node.inputs[0] as Node).shape as readonly number[])[axis]
+  const size = ((node.inputs[0] as Node).shape as readonly number[])[axis] as number
   return {
     ...where,
-    expected: `an index in [0, ${n}) on axis ${axis}`,
+    expected: `an index in [0, ${size}) on axis ${axis}`,
     received: 'an index outside it',
+    search: { node: loop ?? (node.inputs[1] as Node), size },
   }
 }
 
 /** The kernels of a body, in order. (What the host has to evaluate is no part of a kernel.) */
-function lowerBody(body: Body, buffers: Buffers, target: Target, faults: Fault[]): LoweredBody {
+function lowerBody(
+  body: Body,
+  buffers: Buffers,
+  target: Target,
+  faults: Fault[],
+  loop: Node | null,
+): LoweredBody {
   // What all steps share is computed once, before the loop: not by the products of every step.
   const fusion = fuse(body.outputs, target, { prologues: false })
-  const calls = lowerGroups(fusion, buffers, target, faults).map((step) => {
+  const calls = lowerGroups(fusion, buffers, target, faults, loop).map((step) => {
     if (step.op === 'host') throw new Error(`${step.call.name} has no kernel`)
     return step.call
   })

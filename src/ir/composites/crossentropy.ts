@@ -1,5 +1,6 @@
 // Losses against integer classes: cross entropy on logits, negative log likelihood on log probabilities.
 
+import { DTYPES } from '../../base/dtype.js'
 import { DTypeError, ShapeError, ValueError } from '../../base/errors.js'
 import { formatShape, type Shape, staticShape } from '../../base/shape.js'
 import * as b from '../build.js'
@@ -46,19 +47,22 @@ function inferLoss(
 
 /**
  * Targets as int32 indices that are known to be classes, and which of them are ignored. An ignored one
- * reads as class 0. Looking each up in the list of classes makes one that is out of range a fault of
- * `gather`, instead of a loss that is silently wrong.
+ * reads as class 0. Looking each up in the list of classes makes one that is out of range a fault of the
+ * call, instead of a loss that is silently wrong.
  */
-function checkTargets(targets: Node, classes: Shape, ignoreIndex: number) {
+function checkTargets(call: string, targets: Node, classes: Shape, ignoreIndex: number) {
   const ignored = b.eq(targets, b.fullLike(targets, ignoreIndex))
   let narrow = targets
   if (targets.dtype === 'int64') {
     // Casting wraps; what is outside of the classes has to stay outside.
-    const most = b.fullLike(targets, staticShape('crossEntropy', classes)[0]!)
-    narrow = b.cast(b.max(b.min(targets, most), b.fullLike(targets, -1)), 'int32')
+    const { min, max } = DTYPES.int32
+    narrow = b.cast(
+      b.max(b.min(targets, b.fullLike(targets, max)), b.fullLike(targets, min)),
+      'int32',
+    )
   }
   const used = b.select(ignored, b.zerosLike(narrow), narrow)
-  return { ignored, index: b.gather(b.iota(classes, 0, 'int32'), used, 0) }
+  return { ignored, index: b.gather(b.iota(classes, 0, 'int32'), used, 0, call) }
 }
 
 /** `reduced`, of the shape without the class axis, repeated along that axis. */
@@ -80,6 +84,7 @@ const alongClasses = (vector: Node, axis: number, like: Shape): Node =>
  * the scores are log probabilities already.
  */
 function classLoss(
+  call: string,
   scores: Node,
   logTotal: Node | null,
   targets: Node,
@@ -88,14 +93,14 @@ function classLoss(
 ): Node {
   const { shape } = scores
   const axis = classAxis(shape)
-  const { ignored, index } = checkTargets(targets, [shape[axis]!], ignoreIndex)
+  const { ignored, index } = checkTargets(call, targets, [shape[axis]!], ignoreIndex)
   const isTarget = b.eq(overClasses(index, axis, shape), b.iota(shape, axis, 'int32'))
   const sum = (x: Node): Node => b.reduceSum(x, [axis])
   const below = (top: Node | null, x: Node): Node => (top === null ? b.neg(x) : b.sub(top, x))
 
   // Not a product with the mask: a score of −∞ elsewhere must not make NaN of 0 · ∞.
   let each = below(logTotal, sum(b.select(isTarget, scores, b.zerosLike(scores))))
-  const targetWeight = weight && b.gather(weight, index, 0)
+  const targetWeight = weight && b.gather(weight, index, 0, call)
   if (targetWeight) each = b.mul(each, targetWeight)
   if (labelSmoothing > 0) {
     const spread = logTotal && overClasses(logTotal, axis, shape)
@@ -169,7 +174,7 @@ const crossEntropyOp = define<CrossEntropyAttrs>({
     const top = b.stopGradient(b.reduceMax(logits!, [axis]))
     const z = b.sub(logits!, overClasses(top, axis, shape))
     const logTotal = b.log(b.reduceSum(b.exp(z), [axis]))
-    return classLoss(z, logTotal, targets!, weight, attrs)
+    return classLoss('crossEntropy', z, logTotal, targets!, weight, attrs)
   },
   samples: () => samplesOf([0, 0.1], undefined),
 })
@@ -179,7 +184,7 @@ const nllLossOp = define<CrossEntropyAttrs>({
   attrs: ATTRS,
   infer: (inputs, attrs) => inferLoss('nllLoss', inputs, attrs),
   expand: ([logProbabilities, targets, weight], attrs) =>
-    classLoss(logProbabilities!, null, targets!, weight, attrs),
+    classLoss('nllLoss', logProbabilities!, null, targets!, weight, attrs),
   samples: () => samplesOf([0], [-4, -0.1]),
 })
 

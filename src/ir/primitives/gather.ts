@@ -22,6 +22,8 @@ import { storage } from './host.js'
 
 export interface IndexAttrs extends Attrs {
   readonly axis: number
+  /** What the user called, by which errors in the data are told. */
+  readonly call: string
 }
 
 /** The shape of what `indices` pick from `x` along `axis`. */
@@ -69,38 +71,67 @@ function eachRow(
 /** x with `axis` replaced by the axes of `indices`; an index outside [0, n) is an error. */
 export const gatherOp = define<IndexAttrs>({
   name: 'gather',
-  attrs: { axis: 'int' },
+  attrs: { axis: 'int', call: 'name' },
   infer: ([x, indices], { axis }) => {
     checkAxis('gather', axis, x!.shape)
     checkIndices('gather', indices!)
     return { shape: pickedShape(x!.shape, indices!.shape, axis), dtype: x!.dtype }
   },
-  vjp: ({ inputs, attrs: { axis }, grad, needs }) => [
-    needs(0) ? scatterAdd(zerosLike(inputs[0]!), inputs[1]!, grad, axis) : null,
+  vjp: ({ inputs, attrs: { axis, call }, grad, needs }) => [
+    needs(0) ? scatterAdd(zerosLike(inputs[0]!), inputs[1]!, grad, axis, call) : null,
     null,
   ],
-  evaluate: ([x, indices], { axis }, types, ctx) => {
+  evaluate: ([x, indices], { axis, call }, types, ctx) => {
     const out = ctx.allocate(types[0]!)
     const from = storage(x!.data)
     const to = storage(out.data)
-    eachRow('gather', x!, indices!, axis, (read, write, length) => {
+    eachRow(call, x!, indices!, axis, (read, write, length) => {
       to.set(from.subarray(read, read + length), write)
     })
     return [out]
   },
   samples: () => [
-    { inputs: [{ shape: [5] }, ints([3], [4, 0, 4])], attrs: { axis: 0 } },
-    { inputs: [{ shape: [4, 3] }, ints([2, 2], [3, 1, 1, 0])], attrs: { axis: 0 } },
-    { inputs: [{ shape: [2, 5, 3] }, ints([4], [2, 2, 0, 4])], attrs: { axis: 1 } },
-    { inputs: [{ shape: [3, 17] }, ints([2, 1], [16, 3])], attrs: { axis: 1 } },
-    { inputs: [{ shape: [4, 3] }, ints([], [2])], attrs: { axis: 0 }, note: 'scalar index' },
-    { inputs: [{ shape: [4, 3] }, ints([0], [])], attrs: { axis: 0 }, note: 'no index' },
-    { inputs: [{ shape: [0, 3] }, ints([0], [])], attrs: { axis: 0 }, note: 'empty' },
-    { inputs: [{ shape: [4, 0] }, ints([2], [3, 0])], attrs: { axis: 0 }, note: 'empty rows' },
-    { inputs: [{ shape: [1] }, ints([1], [0])], attrs: { axis: 0 }, note: 'size 1' },
-    { inputs: [{ shape: [4, 2], dtype: 'int64' }, ints([3], [0, 3, 3])], attrs: { axis: 0 } },
-    { inputs: [{ shape: [4], dtype: 'bool' }, ints([2], [1, 2])], attrs: { axis: 0 } },
-    { inputs: [{ shape: [4, 2], dtype: 'uint8' }, ints([2], [1, 2])], attrs: { axis: 0 } },
+    { inputs: [{ shape: [5] }, ints([3], [4, 0, 4])], attrs: { axis: 0, call: 'gather' } },
+    { inputs: [{ shape: [4, 3] }, ints([2, 2], [3, 1, 1, 0])], attrs: { axis: 0, call: 'gather' } },
+    { inputs: [{ shape: [2, 5, 3] }, ints([4], [2, 2, 0, 4])], attrs: { axis: 1, call: 'gather' } },
+    { inputs: [{ shape: [3, 17] }, ints([2, 1], [16, 3])], attrs: { axis: 1, call: 'gather' } },
+    {
+      inputs: [{ shape: [4, 3] }, ints([], [2])],
+      attrs: { axis: 0, call: 'gather' },
+      note: 'scalar index',
+    },
+    {
+      inputs: [{ shape: [4, 3] }, ints([0], [])],
+      attrs: { axis: 0, call: 'gather' },
+      note: 'no index',
+    },
+    {
+      inputs: [{ shape: [0, 3] }, ints([0], [])],
+      attrs: { axis: 0, call: 'gather' },
+      note: 'empty',
+    },
+    {
+      inputs: [{ shape: [4, 0] }, ints([2], [3, 0])],
+      attrs: { axis: 0, call: 'gather' },
+      note: 'empty rows',
+    },
+    {
+      inputs: [{ shape: [1] }, ints([1], [0])],
+      attrs: { axis: 0, call: 'gather' },
+      note: 'size 1',
+    },
+    {
+      inputs: [{ shape: [4, 2], dtype: 'int64' }, ints([3], [0, 3, 3])],
+      attrs: { axis: 0, call: 'gather' },
+    },
+    {
+      inputs: [{ shape: [4], dtype: 'bool' }, ints([2], [1, 2])],
+      attrs: { axis: 0, call: 'gather' },
+    },
+    {
+      inputs: [{ shape: [4, 2], dtype: 'uint8' }, ints([2], [1, 2])],
+      attrs: { axis: 0, call: 'gather' },
+    },
   ],
 })
 
@@ -119,64 +150,75 @@ function inferScatter(
 }
 
 const scatterSamples = (): Sample<IndexAttrs>[] => [
-  { inputs: [{ shape: [5] }, ints([3], [4, 0, 2]), { shape: [3] }], attrs: { axis: 0 } },
+  {
+    inputs: [{ shape: [5] }, ints([3], [4, 0, 2]), { shape: [3] }],
+    attrs: { axis: 0, call: 'scatter' },
+  },
   {
     inputs: [{ shape: [5] }, ints([4], [1, 3, 1, 1]), { shape: [4] }],
-    attrs: { axis: 0 },
+    attrs: { axis: 0, call: 'scatter' },
     note: 'duplicates',
   },
   {
     inputs: [{ shape: [4, 3] }, ints([2, 2], [3, 1, 1, 0]), { shape: [2, 2, 3] }],
-    attrs: { axis: 0 },
+    attrs: { axis: 0, call: 'scatter' },
     note: 'duplicates',
   },
   {
     inputs: [{ shape: [2, 5, 3] }, ints([4], [2, 2, 0, 4]), { shape: [2, 4, 3] }],
-    attrs: { axis: 1 },
+    attrs: { axis: 1, call: 'scatter' },
     note: 'duplicates',
   },
   {
     inputs: [{ shape: [2, 17] }, ints([], [16]), { shape: [2] }],
-    attrs: { axis: 1 },
+    attrs: { axis: 1, call: 'scatter' },
     note: 'scalar index',
   },
   {
     inputs: [{ shape: [4, 3] }, ints([0], []), { shape: [0, 3] }],
-    attrs: { axis: 0 },
+    attrs: { axis: 0, call: 'scatter' },
     note: 'no index',
   },
-  { inputs: [{ shape: [0] }, ints([0], []), { shape: [0] }], attrs: { axis: 0 }, note: 'empty' },
-  { inputs: [{ shape: [1] }, ints([1], [0]), { shape: [1] }], attrs: { axis: 0 }, note: 'size 1' },
+  {
+    inputs: [{ shape: [0] }, ints([0], []), { shape: [0] }],
+    attrs: { axis: 0, call: 'scatter' },
+    note: 'empty',
+  },
+  {
+    inputs: [{ shape: [1] }, ints([1], [0]), { shape: [1] }],
+    attrs: { axis: 0, call: 'scatter' },
+    note: 'size 1',
+  },
   {
     inputs: [{ shape: [4], dtype: 'int32' }, ints([3], [2, 2, 0]), { shape: [3], dtype: 'int32' }],
-    attrs: { axis: 0 },
+    attrs: { axis: 0, call: 'scatter' },
   },
   {
     inputs: [{ shape: [4], dtype: 'int64' }, ints([3], [2, 2, 0]), { shape: [3], dtype: 'int64' }],
-    attrs: { axis: 0 },
+    attrs: { axis: 0, call: 'scatter' },
   },
 ]
 
 /** `base` with `updates` added at `indices`; duplicates add up, in index order. */
 export const scatterAddOp: Op<IndexAttrs> = define<IndexAttrs>({
   name: 'scatterAdd',
-  attrs: { axis: 'int' },
+  attrs: { axis: 'int', call: 'name' },
   infer: (inputs, attrs) => {
     checkNumeric('scatterAdd', inputs[0]!)
     return inferScatter('scatterAdd', inputs, attrs)
   },
-  vjp: ({ inputs, attrs: { axis }, grad, needs }) => [
+  vjp: ({ inputs, attrs: { axis, call }, grad, needs }) => [
     grad,
     null,
-    needs(2) ? gather(grad, inputs[1]!, axis) : null,
+    needs(2) ? gather(grad, inputs[1]!, axis, call) : null,
   ],
-  evaluate: ([base, indices, updates], { axis }, types, ctx) => {
+  evaluate: ([base, indices, updates], { axis, call }, types, ctx) => {
     const out = ctx.allocate(types[0]!)
     const to = storage(out.data)
     const from = storage(updates!.data)
     to.set(storage(base!.data))
     // Integers wrap in the store: a typed array keeps the low bits of what is written.
-    eachRow('scatterAdd', base!, indices!, axis, (write, read, length) => {
+    eachRow(call, base!, indices!, axis, (write, read, length) => {
       for (let i = 0; i < length; i++) to[write + i] = to[write + i]! + from[read + i]!
     })
     return [out]
@@ -187,23 +229,23 @@ export const scatterAddOp: Op<IndexAttrs> = define<IndexAttrs>({
 /** `base` with `updates` in place of what was at `indices`; of duplicates the last one stays. */
 export const scatterSetOp: Op<IndexAttrs> = define<IndexAttrs>({
   name: 'scatterSet',
-  attrs: { axis: 'int' },
+  attrs: { axis: 'int', call: 'name' },
   infer: (inputs, attrs) => inferScatter('scatterSet', inputs, attrs),
-  vjp: ({ inputs, attrs: { axis }, grad, needs }) => {
+  vjp: ({ inputs, attrs: { axis, call }, grad, needs }) => {
     const indices = inputs[1]!
     const updates = inputs[2]!
     return [
-      needs(0) ? scatterSet(grad, indices, zerosLike(updates), axis) : null,
+      needs(0) ? scatterSet(grad, indices, zerosLike(updates), axis, call) : null,
       null,
-      needs(2) ? keepLast(gather(grad, indices, axis), inputs[0]!, indices, axis) : null,
+      needs(2) ? keepLast(gather(grad, indices, axis, call), inputs[0]!, indices, axis) : null,
     ]
   },
-  evaluate: ([base, indices, updates], { axis }, types, ctx) => {
+  evaluate: ([base, indices, updates], { axis, call }, types, ctx) => {
     const out = ctx.allocate(types[0]!)
     const to = storage(out.data)
     const from = storage(updates!.data)
     to.set(storage(base!.data))
-    eachRow('scatterSet', base!, indices!, axis, (write, read, length) => {
+    eachRow(call, base!, indices!, axis, (write, read, length) => {
       to.set(from.subarray(read, read + length), write)
     })
     return [out]
@@ -212,7 +254,7 @@ export const scatterSetOp: Op<IndexAttrs> = define<IndexAttrs>({
     ...scatterSamples(),
     {
       inputs: [{ shape: [4], dtype: 'bool' }, ints([2], [2, 0]), { shape: [2], dtype: 'bool' }],
-      attrs: { axis: 0 },
+      attrs: { axis: 0, call: 'scatter' },
     },
   ],
 })

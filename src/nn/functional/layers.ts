@@ -61,7 +61,7 @@ export function embedding(
     throw new ShapeError('embedding', 'a weight [count, features]', formatShape(weight.shape))
   }
   const index = indexNode('embedding', indices.node)
-  const rows = b.gather(weight.node, index, 0)
+  const rows = b.gather(weight.node, index, 0, 'embedding')
   if (paddingIdx === null) return expose(rows)
   const isPadding = b.eq(index, b.fullLike(index, paddingIdx))
   const mask = b.unreduce(isPadding, [rows.shape.length - 1], rows.shape)

@@ -136,7 +136,7 @@ export async function mistakes(): Promise<Record<string, string>> {
   const tries: Readonly<Record<string, () => unknown>> = {
     shapes: () => tensor([1, 2]).add(tensor([1, 2, 3])),
     index: () => tensor([1, 2]).at([5]),
-    gather: () => F.embedding(tensor([9]), tensor([[1.5]])).array(),
+    embedding: () => F.embedding(tensor([9]), tensor([[1.5]])).array(),
     device: () => tessera.setDevice('x64'),
     bytes: () => io.decodeSafetensors(new Uint8Array(4)),
     save: () => io.saveSafetensors('a.safetensors', { a: tensor([1]) }),
