@@ -52,6 +52,7 @@ export function compileKernel(
   const varying = varyingOf(kernel)
   const constants = constantsOf(kernel)
   const [chunk, scratch, slots, fault] = argumentsOf(code, convention)
+  const bases = basesOf(code, kernel, scratch, slots)
   const state: State = {
     code,
     isa,
@@ -60,11 +61,11 @@ export function compileKernel(
     ranges: new Ranges(kernel),
     registers: new Registers(isa, varying.registers, constants),
     constants,
-    variables: new Map([[kernel.chunk.id, { kind: 'general', reg: chunk }]]),
+    variables: new Map([[kernel.chunk.id, { kind: 'general', reg: kept(code, chunk) }]]),
     pointers: new Map(),
-    bases: basesOf(code, kernel, scratch, slots),
+    bases,
     moved: new Map(),
-    fault,
+    fault: kept(code, fault),
     lanes: SCALAR,
     tables: NO_TABLES,
     emitBody: (body) => emitBody(state, body),
@@ -79,14 +80,16 @@ function prepared(kernel: Kernel, isa: Isa): Kernel {
   return hoistInvariants(unrollLoops(isa.scales ? kernel : expandScaling(kernel)))
 }
 
-/** The function's arguments, moved out of the registers that the convention gives them. */
+/** The function's arguments, in the registers that the convention gives them. */
 function argumentsOf(code: Code, convention: Convention): [VReg, VReg, VReg, VReg] {
-  return convention.arguments.map((number) => {
-    const given = code.reg('gp', number)
-    const own = code.gp()
-    code.emit('mov', [r64(own), r64(given)], { reads: [given] })
-    return own
-  }) as [VReg, VReg, VReg, VReg]
+  return convention.arguments.map((number) => code.reg('gp', number)) as [VReg, VReg, VReg, VReg]
+}
+
+/** An argument that is needed for long, in a register of its own. */
+function kept(code: Code, given: VReg): VReg {
+  const own = code.gp()
+  code.g('mov', own, given)
+  return own
 }
 
 /** Where buffers start: those of the plan as the caller says, others in the thread's scratch memory. */
