@@ -1,33 +1,54 @@
-// Square matrix products on one and two threads as a share of what as many cores can multiply and add:
-// `node scripts/run.mjs bench/x64/products.ts [--seconds=1]`. Odd sizes stand behind a good one near them.
+// Square matrix products on one and two threads: `node scripts/run.mjs bench/x64/products.ts [--seconds=1]`.
 //
-// Each size runs in turns with the peak's loop, as other load on the machine comes and goes. `best` compares
-// the fastest runs, `median` the usual ones, with the peak's fastest run and one core's.
+// Good sizes are shares of what as many cores can multiply and add, in turns with the peak's loop, as other
+// load on the machine comes and goes: `best` compares the fastest runs, `median` the usual ones, with the
+// peak's fastest run and one core's. Odd sizes, the primes, take turns with the multiple of a register's
+// lanes that is nearest.
 
+import { parseArgs } from 'node:util'
 import { compile, randn, setNumThreads, type Tensor } from 'tessera'
 import { chooseLevel, detectCpu } from '../../src/backends/x64/cpu.js'
 import { targetFor } from '../../src/backends/x64/target.js'
+import { inOrder, median } from '../timing.js'
 import { peak } from './program.js'
 
-const seconds = Number(
-  process.argv.find((a) => a.startsWith('--seconds='))?.slice('--seconds='.length) ?? 1,
-)
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '1' } } })
+const seconds = Number(values.seconds)
 const choice = chooseLevel(detectCpu())
 if ('reason' in choice) throw new Error(choice.reason)
-const best = peak(targetFor(detectCpu(), choice.level))
+const target = targetFor(detectCpu(), choice.level)
 
-/** A good size, and odd ones beside it. */
-const FAMILIES = [
-  [32, 17, 31, 37],
-  [64, 61, 67],
-  [128, 97, 127, 131],
-  [256, 251, 257],
-  [512, 509],
-  [1024, 1031],
-  [2048],
-] as const
+const SIZES = [64, 128, 256, 512, 1024, 2048]
+const THREADS = [1, 2]
+/** Primes up to this one are odd sizes. */
+const LARGEST_ODD = 257
+/** How much slower than its neighbour an odd size may be. */
+const MARGIN = 0.15
+/** Seconds a measured run takes at least, of repetitions. */
+const LEAST = 1e-3
 
-const THREADS = [1, 2] as const
+interface Product {
+  readonly flops: number
+  /** Multiplies so often that the time can be measured, and gives the seconds of one. */
+  once(): number
+}
+
+function product(n: number): Product {
+  const [x, y] = [randn([n, n]), randn([n, n])]
+  const multiply = compile((a: Tensor, b: Tensor) => a.matmul(b))
+  const flops = 2 * n ** 3
+  const repetitions = Math.max(1, Math.round((LEAST * 1e11) / flops))
+  const many = (count: number): void => {
+    for (let r = 0; r < count; r++) multiply(x, y).realize()
+  }
+  return {
+    flops,
+    once: () => {
+      many(1)
+      return elapsed(() => many(repetitions)) / repetitions
+    },
+  }
+}
 
 function elapsed(run: () => void): number {
   const start = process.hrtime.bigint()
@@ -35,52 +56,80 @@ function elapsed(run: () => void): number {
   return Number(process.hrtime.bigint() - start) / 1e9
 }
 
-/** Floating-point operations a second: of the fastest runs and the median ones, for 1 and 2 threads. */
-function rates(n: number): { readonly rows: string[]; readonly best: number[] } {
-  const [x, y] = [randn([n, n]), randn([n, n])]
-  const multiply = compile((a: Tensor, b: Tensor) => a.matmul(b))
-  const once = (): void => {
-    multiply(x, y).realize()
-  }
-  const flops = 2 * n ** 3
-  const reps = Math.max(1, Math.round(2e7 / flops))
+/** Runs `round` for some seconds, and a few times at least. */
+function rounds(limit: number, round: () => void): void {
+  const end = performance.now() + 1e3 * limit
+  for (let n = 0; n < 5 || performance.now() < end; n++) round()
+}
+
+function goodSize(n: number): void {
+  const best = peak(target)
+  const { flops, once } = product(n)
   const times: number[][] = THREADS.map(() => [])
   const peaks: number[] = []
-  const end = performance.now() + 1e3 * seconds
-  for (let round = 0; round < 5 || performance.now() < end; round++) {
+  rounds(seconds, () => {
     peaks.push(elapsed(best.run))
     for (const [i, threads] of THREADS.entries()) {
       setNumThreads(threads)
-      once()
-      const many = (): void => {
-        for (let r = 0; r < reps; r++) once()
-      }
-      times[i]!.push(elapsed(many) / reps)
+      times[i]!.push(once())
     }
-  }
-  const core = best.flops / Math.min(...peaks)
-  const share = (time: number, threads: number): number => flops / time / threads / core
-  const percent = (s: number): string => `${(100 * s).toFixed(0).padStart(3)}%`
-  const rows = THREADS.map((threads, i) => {
-    const sorted = times[i]!.sort((a, b) => a - b)
-    const [fastest, usual] = [sorted[0]!, sorted[sorted.length >> 1]!]
-    return (
-      `${threads} thread${threads > 1 ? 's' : ' '} best ${percent(share(fastest, threads))}` +
-      ` median ${percent(share(usual, threads))} ${(1e6 * usual).toFixed(0).padStart(7)} µs`
-    )
   })
-  return { rows, best: times.map((t, i) => share(t[0]!, THREADS[i]!)) }
+  const core = best.flops / Math.min(...peaks)
+  const columns = THREADS.map((threads, i) => {
+    const share = (time: number): string =>
+      `${((100 * flops) / time / threads / core).toFixed(0).padStart(3)}%`
+    const sorted = inOrder(times[i]!)
+    const usual = median(sorted)
+    return `${threads} thread${threads > 1 ? 's' : ' '} best ${share(sorted[0]!)} median ${share(usual)} ${(1e6 * usual).toFixed(0).padStart(7)} µs`
+  })
+  console.log(`${String(n).padStart(5)}   ${columns.join('   ')}`)
 }
 
-for (const family of FAMILIES) {
-  let good: readonly number[] | null = null
-  for (const n of family) {
-    const { rows, best: shares } = rates(n)
-    const beside =
-      good === null
-        ? ''
-        : `   of ${family[0]}: ${shares.map((s, i) => (s / good![i]!).toFixed(2)).join(', ')}`
-    good ??= shares
-    console.log(`${String(n).padStart(5)}   ${rows.join('   ')}${beside}`)
+const isPrime = (n: number): boolean => {
+  for (let d = 2; d * d <= n; d++) if (n % d === 0) return false
+  return true
+}
+
+interface Shares {
+  readonly best: number
+  readonly usual: number
+}
+
+/** The rate of an odd size as a share of its neighbour's: of the fastest runs, and the middle of all pairs. */
+function besideNeighbour(n: number, neighbour: number): Shares {
+  const [odd, good] = [product(n), product(neighbour)]
+  const [odds, goods]: [number[], number[]] = [[], []]
+  rounds(seconds / 4, () => {
+    odds.push(odd.once())
+    goods.push(good.once())
+  })
+  const work = odd.flops / good.flops
+  const pairs = odds.map((time, i) => (work * goods[i]!) / time)
+  return {
+    best: (work * Math.min(...goods)) / Math.min(...odds),
+    usual: median(inOrder(pairs)),
   }
 }
+
+function oddSizes(threads: number): void {
+  setNumThreads(threads)
+  const lanes = target.nativeLanes
+  const all: (Shares & { readonly name: string })[] = []
+  for (let n = lanes + 1; n <= LARGEST_ODD; n++) {
+    if (!isPrime(n)) continue
+    const neighbour = lanes * Math.round(n / lanes)
+    all.push({ name: `${n}/${neighbour}`, ...besideNeighbour(n, neighbour) })
+  }
+  const within = (key: keyof Shares): number => all.filter((s) => s[key] >= 1 - MARGIN).length
+  const count = `best ${within('best')}, median ${within('usual')} of ${all.length}`
+  console.log(`${threads} threads: within ${100 * MARGIN}% of their neighbours: ${count}`)
+  for (let i = 0; i < all.length; i += 5) {
+    const line = all.slice(i, i + 5).map(({ name, best, usual }) => {
+      return `${name.padEnd(8)}${best.toFixed(2)} ${usual.toFixed(2)}`.padEnd(20)
+    })
+    console.log(`  ${line.join('')}`.trimEnd())
+  }
+}
+
+for (const n of SIZES) goodSize(n)
+for (const threads of THREADS) oddSizes(threads)
