@@ -180,7 +180,7 @@ class Memories {
 
   lease(arenaBytes: number, scratchBytes: number): Lease {
     if (this.depth > 0) return this.leaseOwn(arenaBytes, scratchBytes)
-    this.reserve(arenaBytes)
+    if (arenaBytes > 0) this.reserve(arenaBytes)
     if (scratchBytes > (this.scratch?.bytes ?? 0)) {
       this.scratch = grown(this.scratch, scratchBytes, 'scratch memory')
       this.common = { ...this.common, scratch: this.scratch!.address }
