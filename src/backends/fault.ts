@@ -18,7 +18,7 @@ export function raise(
   if (!fault) throw new ArithmeticError('plan', 'a known fault', `code ${code}`)
   const { kind, op, expected, received, site, search } = fault
   const Kind = kind === 'index' ? IndexError : ArithmeticError
-  const found = search && parameters && firstOutside(search, bindingsOf(parameters, inputs))
+  const found = search && parameters && firstOutside(search, parameters, inputs)
   throw new Kind(op, expected, found ?? received).located(site)
 }
 
@@ -29,10 +29,11 @@ export function raise(
  */
 function firstOutside(
   { node, size }: Search,
-  bindings: ReadonlyMap<Node, NDArray>,
+  parameters: readonly Node[],
+  inputs: readonly (Storage | number)[],
 ): string | undefined {
   try {
-    const [indices] = evaluateGraph([node], bindings)
+    const [indices] = evaluateGraph([node], bindingsOf(parameters, inputs))
     const { data } = indices as NDArray
     return (data as Int32Array).find((index) => index < 0 || index >= size)?.toString()
   } catch (error) {
