@@ -3,6 +3,7 @@
 import { testAddresses } from '../../../../test/support/kernels/addresses.js'
 import { testFunctions } from '../../../../test/support/kernels/functions.js'
 import { testLoops } from '../../../../test/support/kernels/loops.js'
+import { testPressure } from '../../../../test/support/kernels/pressure.js'
 import { compare, type Subject } from '../../../../test/support/kernels/subject.js'
 import { detectEngine } from '../engine.js'
 import { runKernel } from './harness.js'
@@ -18,3 +19,4 @@ const wasm: Subject = {
 testFunctions(wasm)
 testAddresses(wasm)
 testLoops(wasm)
+testPressure(wasm)
