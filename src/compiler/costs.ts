@@ -1,6 +1,7 @@
 // Elementwise operations, and what an element of each costs: what decides between computing it again where
 // it is used, and storing it once.
 
+import { isFloat } from '../base/dtype.js'
 import type { Node } from '../ir/node.js'
 
 /** Additions of vectors, roughly, that take as long. */
@@ -47,5 +48,9 @@ const costs: ReadonlyMap<string, number> = new Map(Object.entries(COSTS))
 
 export const isElementwise = (op: string): op is Elementwise => costs.has(op)
 
+/** The remainder of floats takes a loop: it is exact, however far apart they are. */
+const FLOAT_REM = 680
+
 /** What an element of any node costs. Operations that find their operands elsewhere cost a load. */
-export const laneCost = (node: Node): number => costs.get(node.op.name) ?? 1
+export const laneCost = ({ op, dtype }: Node): number =>
+  op.name === 'rem' && isFloat(dtype) ? FLOAT_REM : (costs.get(op.name) ?? 1)
