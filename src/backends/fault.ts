@@ -2,7 +2,7 @@
 
 import { ArithmeticError, IndexError } from '../base/errors.js'
 import type { Plan, Search } from '../compiler/kernel/ir.js'
-import type { Node } from '../ir/node.js'
+import { formatSite, type Node } from '../ir/node.js'
 import type { NDArray } from '../ir/op.js'
 import { bindingsOf } from './reference/bind.js'
 import { evaluateGraph } from './reference/evaluate.js'
@@ -19,7 +19,7 @@ export function raise(
   const { kind, op, expected, received, site, search } = fault
   const Kind = kind === 'index' ? IndexError : ArithmeticError
   const found = search && parameters && firstOutside(search, parameters, inputs)
-  throw new Kind(op, expected, found ?? received).located(site)
+  throw new Kind(op, expected, found ?? received).located(formatSite(site))
 }
 
 /**

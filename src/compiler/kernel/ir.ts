@@ -12,7 +12,7 @@
 // ymm or four v128). How many lanes a reduction has is part of its meaning (it fixes the order of
 // additions), so it comes from `numerics`, never from the target.
 
-import type { Node } from '../../ir/node.js'
+import type { CallSite, Node } from '../../ir/node.js'
 
 /** Element types in memory. */
 export type MemoryType = 'f32' | 'f64' | 'i32' | 'i64' | 'u8'
@@ -259,11 +259,11 @@ export interface Plan {
 /** Something a kernel may find wrong with the data. */
 export interface Fault {
   readonly kind: 'index' | 'divide'
-  /** What the user called and the source line, for the error. */
+  /** What the user called, and where: who formats that finds the file's line ends, which takes milliseconds. */
   readonly op: string
+  readonly site: CallSite | null
   readonly expected: string
   readonly received: string
-  readonly site: string | null
   /** What tells more of what was received, as kernels leave no more than the fault's code. */
   readonly search?: Search
 }

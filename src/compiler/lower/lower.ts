@@ -3,7 +3,7 @@
 import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
 import type { Body } from '../../ir/body.js'
-import { formatSite, type Node, type TensorType } from '../../ir/node.js'
+import type { Node, TensorType } from '../../ir/node.js'
 import { laneCost } from '../costs.js'
 import type { Surroundings } from '../expressions/emitter.js'
 import { type Fusion, fuse, isBefore } from '../fuse/fuse.js'
@@ -141,7 +141,7 @@ function nameOf(group: Group): string {
 
 function faultOf(node: Node, kind: Fault['kind'], loop: Node | null): Fault {
   const call = node.attrs.call as string | undefined
-  const where = { kind, op: call ?? node.op.name, site: formatSite(node.site) }
+  const where = { kind, op: call ?? node.op.name, site: node.site }
   if (kind === 'divide') return { ...where, expected: 'a divisor other than zero', received: '0' }
   const axis = (node.attrs.axis as number | undefined) ?? 0
   const size = ((node.inputs[0] as Node).shape as readonly number[])[axis] as number
