@@ -1,7 +1,7 @@
 // How the tests run: beside the code in src/, across floors in test/, in at most two processes.
 
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 const src = fileURLToPath(new URL('./src/', import.meta.url))
 
@@ -22,6 +22,8 @@ export default defineConfig({
       'scripts/**/*.test.ts',
       'bench/**/*.test.ts',
     ],
+    // What runs in a real browser has a configuration of its own.
+    exclude: [...configDefaults.exclude, 'test/browser/**'],
     pool: 'forks',
     maxWorkers: 2,
     execArgv: ['--expose-gc'],

@@ -46,7 +46,7 @@ describe('a peer', () => {
 
   test('that cannot be started says why', async () => {
     const missing = { file: '/no/such/python', args: [] }
-    await expect(Peer.start('jax', missing)).rejects.toThrow('the process ended')
+    await expect(Peer.start('jax', missing)).rejects.toThrow('/no/such/python')
     const broken = {
       file: process.execPath,
       args: ['-e', 'console.error("no torch"); process.exit(1)'],

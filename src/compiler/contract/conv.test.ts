@@ -299,24 +299,31 @@ describe('conv', () => {
   const same = { low: [1, 1], high: [1, 1] }
   const reversed = { kernelPerm: [1, 0, 2, 3], kernelReversed: [2, 3] }
 
-  test('windows of small images, copied once for several chunks of features', () => {
-    // A cache of which few features' kernels take a share makes many chunks of them.
-    const small = [target(4, 8, 4), target(6, 16, 8)].map((t) => ({
-      ...t,
-      cache: { l1: 4 << 10, l2: 16 << 10 },
-    }))
-    const lower = lowerBy((c, ctx) => {
-      const { tiling } = packedTiling(c, ctx.target, true)
-      const unit = { ...tiling.unit, images: c.images }
-      const calls = tiledWindows(c, { ...tiling, unit } as WindowTiling, ctx)
-      expect(calls.map((c) => c.kernel.name).join()).toContain(': windows')
-      return calls
-    })
-    check([1, 70, 4, 4], [50, 70, 3, 3], same, {}, small, lower)
-    check([2, 70, 4, 6], [50, 70, 3, 3], {}, {}, small, lower)
-    check([1, 140, 3, 5], [130, 70, 2, 2], { groups: 2 }, {}, small, lower)
-    check([1, 170, 8], [65, 170, 3], { strides: [2], low: [1] }, {}, small, lower)
-  })
+  const SMALL: [string, number[], number[], Partial<ConvAttrs>][] = [
+    ['one image', [1, 70, 4, 4], [50, 70, 3, 3], same],
+    ['two images', [2, 70, 4, 6], [50, 70, 3, 3], {}],
+    ['groups', [1, 140, 3, 5], [130, 70, 2, 2], { groups: 2 }],
+    ['strides', [1, 170, 8], [65, 170, 3], { strides: [2], low: [1] }],
+  ]
+  test.each(SMALL)(
+    'windows of small images, copied once for several chunks of features: %s',
+    (...args) => {
+      const [, input, kernel, attrs] = args
+      // A cache of which few features' kernels take a share makes many chunks of them.
+      const small = [target(4, 8, 4), target(6, 16, 8)].map((t) => ({
+        ...t,
+        cache: { l1: 4 << 10, l2: 16 << 10 },
+      }))
+      const lower = lowerBy((c, ctx) => {
+        const { tiling } = packedTiling(c, ctx.target, true)
+        const unit = { ...tiling.unit, images: c.images }
+        const calls = tiledWindows(c, { ...tiling, unit } as WindowTiling, ctx)
+        expect(calls.map((c) => c.kernel.name).join()).toContain(': windows')
+        return calls
+      })
+      check(input, kernel, attrs, {}, small, lower)
+    },
+  )
 
   type Case = [string, number[], number[], Partial<ConvAttrs>?, Views?]
   const ACROSS: Case[] = [
