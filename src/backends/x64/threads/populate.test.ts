@@ -1,24 +1,29 @@
 // Memory that gets its pages on another thread: it does, and whatever happens to it meanwhile does no harm.
 
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { canRun } from '../harness.js'
 import { deny, ERRNO, libc, MADV } from '../native/libc.js'
-import { Pages, viewOf } from '../native/pages.js'
+import { PAGE, Pages, viewOf } from '../native/pages.js'
 import { populate } from './populate.js'
 
 const SIZE = 8 << 20
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Bytes of a mapping that have pages. */
-function resident({ address }: Pages): number {
-  const maps = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
-  const own = maps.find((map) => {
-    const [from, to] = map.split(' ', 1)[0]!.split('-')
-    return Number.parseInt(from!, 16) <= address && address < Number.parseInt(to!, 16)
-  })
-  return 1024 * Number(own!.match(/^Rss:\s+(\d+) kB/m)![1])
+/** Bytes of some memory that have pages. (The system's list of mappings may show it as one with a neighbour.) */
+function resident({ address, bytes }: Pages): number {
+  const [pages, entry] = [bytes / PAGE, 8]
+  const entries = new BigUint64Array(pages)
+  const file = openSync('/proc/self/pagemap', 'r')
+  try {
+    readSync(file, entries, 0, pages * entry, (address / PAGE) * entry)
+  } finally {
+    closeSync(file)
+  }
+  return PAGE * entries.filter((e) => e >> PRESENT === 1n).length
 }
+/** The bit of a page's entry that says whether it is there. */
+const PRESENT = 63n
 
 const threads = (): number =>
   Number(readFileSync('/proc/self/status', 'utf8').match(/^Threads:\s+(\d+)/m)![1])
