@@ -27,7 +27,38 @@ export interface TeamFunctions {
 }
 
 export function addTeamFunctions(module: ModuleBuilder): TeamFunctions {
-  return { join: module.add(emitJoin()), finish: module.add(emitFinish()) }
+  const sleeping = { sleep: module.add(emitSleep()), wake: module.add(emitWake()) }
+  return { join: module.add(emitJoin()), finish: module.add(emitFinish(sleeping)) }
+}
+
+// Sleeping and waking are functions of their own, with the address as a parameter: where it is a constant,
+// the baseline compiler of V8 11 (Node 20) uses a register for it that holds something else, and threads
+// that came out of a sleep were seen to leave a phase before it had ended.
+
+interface SleepFunctions {
+  readonly sleep: number
+  readonly wake: number
+}
+
+/** sleep(address, expected): until it is woken, or for a while, if the address holds what is expected. */
+function emitSleep(): FunctionBody {
+  const f = new FunctionBody({ parameters: ['i32', 'i32'], results: [] })
+  f.get(0)
+  f.get(1)
+  f.i64(NAP)
+  f.memory('memory.atomic.wait32', 0)
+  f.op('drop')
+  return f
+}
+
+/** wake(address): all who sleep there. */
+function emitWake(): FunctionBody {
+  const f = new FunctionBody({ parameters: ['i32'], results: [] })
+  f.get(0)
+  f.i32(-1)
+  f.memory('memory.atomic.notify', 0)
+  f.op('drop')
+  return f
 }
 
 function loadState(f: FunctionBody): void {
@@ -83,7 +114,7 @@ function emitJoin(): FunctionBody {
   return f
 }
 
-function emitFinish(): FunctionBody {
+function emitFinish({ sleep, wake }: SleepFunctions): FunctionBody {
   const f = new FunctionBody({ parameters: ['i32', 'i32', 'i32', 'i32'], results: [] })
   const [THREAD, JOB, PHASE, NEXT] = [0, 1, 2, 3]
   const [state, finished, spins] = [f.local('i64'), f.local('i64'), f.local('i32')]
@@ -119,10 +150,8 @@ function emitFinish(): FunctionBody {
       f.i32(0)
       f.memory('i32.atomic.load', TEAM.sleepers)
       f.if(() => {
-        f.i32(0)
-        f.i32(-1)
-        f.memory('memory.atomic.notify', TEAM.state)
-        f.op('drop')
+        f.i32(TEAM.state)
+        f.call(wake)
       })
       f.op('return')
     })
@@ -169,11 +198,9 @@ function emitFinish(): FunctionBody {
       f.i32(1)
       f.memory('i32.atomic.rmw.add', TEAM.sleepers)
       f.op('drop')
-      f.i32(0)
+      f.i32(TEAM.state)
       f.get(low)
-      f.i64(NAP)
-      f.memory('memory.atomic.wait32', TEAM.state)
-      f.op('drop')
+      f.call(sleep)
       f.i32(0)
       f.i32(-1)
       f.memory('i32.atomic.rmw.add', TEAM.sleepers)

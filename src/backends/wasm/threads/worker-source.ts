@@ -34,14 +34,15 @@ function serve({ memory, thread }) {
   function load(slot, code, from, length) {
     const known = modules[slot]
     if (known !== undefined && known.code === code) return known.run
-    // A compiler wants bytes that nobody can change.
-    const bytes = new Uint8Array(memory.buffer, from >>> 0, length).slice()
     let exports
     try {
+      // A compiler wants bytes that nobody can change.
+      const bytes = new Uint8Array(memory.buffer, from >>> 0, length).slice()
       const module = new WebAssembly.Module(bytes)
       exports = new WebAssembly.Instance(module, { env: { memory } }).exports
     } catch {
-      // The job was over, and the bytes something else, before we read them.
+      // The job was over, and the bytes something else, before we read them; or they lie where memory has
+      // grown, and this thread has not heard of that yet.
       return []
     }
     const run = []
