@@ -2,6 +2,7 @@
 
 import type { Node } from '../ir/node.js'
 import type { Program } from '../ir/program.js'
+import { shapeOf } from '../ir/sizes.js'
 import { expandComposites, isExpanded } from '../transforms/expand.js'
 import { chain } from './chain.js'
 import { type FuseOptions, fuse } from './fuse/fuse.js'
@@ -116,7 +117,7 @@ class PlanBuilder {
     const { node } = step
     const io = (ref: BufferRef, of: Node) => ({
       buffer: place(ref),
-      shape: of.shape as readonly number[],
+      shape: shapeOf(of),
       dtype: of.dtype,
     })
     const inputs = step.inputs.map((ref, i) => io(ref, node.inputs[i] as Node))

@@ -1,8 +1,8 @@
 // What kind of work an operation is: where its operands have to be, and what may be computed with it.
 
-import { sizeOf } from '../base/shape.js'
 import { Body } from '../ir/body.js'
 import { type Node, topological } from '../ir/node.js'
+import { elementsOf } from '../ir/sizes.js'
 import { isView } from './coordinates/views.js'
 import { isElementwise } from './costs.js'
 
@@ -55,7 +55,7 @@ const BY_DATA = new Set(['gather', 'dynamicSlice', 'scatterAdd', 'scatterSet', '
 const FARTHEST = 2 ** 31 - 64
 
 /** Whether a value is too large for kernels to find elements of it by data. */
-const isFar = (x: Node): boolean => sizeOf(x.shape as readonly number[]) > FARTHEST
+const isFar = (x: Node): boolean => elementsOf(x) > FARTHEST
 
 export function kindOf(node: Node): Kind {
   const known = KINDS[node.op.name]

@@ -6,6 +6,7 @@ import { isStatic, type StaticShape } from '../base/shape.js'
 import { type Node, topological } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'
 import type { Program } from '../ir/program.js'
+import { shapeOf } from '../ir/sizes.js'
 import { buildProgram } from '../runtime/build.js'
 import { instantiate } from '../runtime/instantiate.js'
 import { Role } from '../runtime/key.js'
@@ -99,7 +100,7 @@ export function buildPlan(
     }),
     sources,
     answers: fetches.map((f) => (f instanceof Operation ? -1 : fetched.indexOf(f.node))),
-    shapes: roots.map((node) => node.shape as StaticShape),
+    shapes: roots.map(shapeOf),
     assigned,
     draws: sources.filter((s) => s.kind === 'draw').length,
   }

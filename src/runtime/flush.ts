@@ -1,10 +1,9 @@
 // The flush: pending nodes become a plan, the plan runs, and values land where they belong.
 
 import type { Executable } from '../backends/device.js'
-import { DTYPES } from '../base/dtype.js'
 import { GradientError, TraceError } from '../base/errors.js'
-import { type StaticShape, sizeOf } from '../base/shape.js'
 import { type Node, nextTraversal } from '../ir/node.js'
+import { bytesOf } from '../ir/sizes.js'
 import type { GradOfAttrs } from '../transforms/gradof.js'
 import { buildProgram } from './build.js'
 import { PlanCache } from './cache.js'
@@ -147,8 +146,6 @@ function addKept(outputs: Node[], stored: readonly Node[]): void {
  * each time. A backward pass computes what a look at the loss has computed before, and that is all.
  */
 const isComputedAgain = (node: Node): boolean => node.computed++ >= (node.needsGrad ? 2 : 1)
-
-const bytesOf = (node: Node): number => sizeOf(node.shape as StaticShape) * DTYPES[node.dtype].bytes
 
 // ---- Running ---------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import { flatten, mapTree, type Tree } from '../base/tree.js'
 import { Node, topological } from '../ir/node.js'
 import { parameter } from '../ir/primitives/source.js'
 import type { Program } from '../ir/program.js'
+import { shapeOf } from '../ir/sizes.js'
 import { buildProgram } from '../runtime/build.js'
 import { currentDevice } from '../runtime/devices.js'
 import { flushPending, realize } from '../runtime/flush.js'
@@ -195,7 +196,7 @@ function trace<A extends unknown[], R>(fn: (...args: A) => R, args: A, mayCreate
     const deferred = isDeferred(owner)
     const list = deferred ? deferredRoots : roots
     list.push(node)
-    return { owner, slot: new Slot(list.length - 1, node.shape as StaticShape), deferred }
+    return { owner, slot: new Slot(list.length - 1, shapeOf(node)), deferred }
   })
   settleCaptured([...roots, ...deferredRoots], state)
   guardGradients([...roots, ...deferredRoots], state)
@@ -205,9 +206,7 @@ function trace<A extends unknown[], R>(fn: (...args: A) => R, args: A, mayCreate
     executable: buildProgram(program, supplied(r.tensors.length, cells)),
     sources,
     results: mapTree(r.result, (x) =>
-      x instanceof Tensor
-        ? new Slot(r.tensors.indexOf(x), x.shape as StaticShape, x.node.needsGrad)
-        : x,
+      x instanceof Tensor ? new Slot(r.tensors.indexOf(x), shapeOf(x.node), x.node.needsGrad) : x,
     ),
     resultCount: r.tensors.length,
     outputCount: roots.length,

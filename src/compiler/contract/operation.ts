@@ -2,14 +2,13 @@
 
 import type { ConvAttrs, DotAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
+import { shapeOf } from '../../ir/sizes.js'
 import type { KernelCall, LoweringContext, Reader, Writer } from '../kernel/assembly.js'
 import type { Target } from '../kernel/ir.js'
 import { lowerConv, readingsOfConv } from './conv.js'
 import { lowerDot, readingsOfDot } from './dot.js'
 import type { Readings } from './readings.js'
 import type { ConvSpec, DotSpec } from './spec.js'
-
-const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 
 /** The kernels of a contraction. */
 export const kernelsOfContraction = (

@@ -3,13 +3,13 @@
 import { stridesOf } from '../../base/shape.js'
 import type { WindowAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
+import { shapeOf } from '../../ir/sizes.js'
 import { affine, coefficientOf, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
 import { IndexSpace, reshapeCoords } from './space.js'
 
 type CoordinateMap = (space: IndexSpace, node: Node, coords: readonly Affine[]) => Affine[]
 
-const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 const inputShape = (node: Node): readonly number[] => shapeOf(node.inputs[0] as Node)
 
 /** Views: every element is one element of the (only) input. */

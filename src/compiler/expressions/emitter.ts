@@ -3,6 +3,7 @@
 import type { DType } from '../../base/dtype.js'
 import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { shapeOf } from '../../ir/sizes.js'
 import { coordsEqual, type IndexSpace } from '../coordinates/space.js'
 import { isView, viewCoords } from '../coordinates/views.js'
 import { isElementwise } from '../costs.js'
@@ -37,8 +38,6 @@ class Scope {
   readonly digits = new Map<number, Affine>()
   constructor(readonly outer: Scope | null) {}
 }
-
-const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 
 export class Emitter {
   private scope = new Scope(null)

@@ -1,6 +1,7 @@
 // Readers of a contraction's operands: plain memory where its views are strides, an expression otherwise.
 
 import type { Node } from '../../ir/node.js'
+import { shapeOf } from '../../ir/sizes.js'
 import { IndexSpace } from '../coordinates/space.js'
 import { stridesOfView } from '../coordinates/views.js'
 import type { Reader } from '../kernel/assembly.js'
@@ -15,7 +16,7 @@ export function readerOf(
   const strided = stridesOfView(node, inMemory)
   const buffer = strided && around.memoryOf(strided.home)
   return {
-    shape: node.shape as readonly number[],
+    shape: shapeOf(node),
     dtype: node.dtype,
     direct: strided && buffer && { buffer, offset: strided.offset, strides: strided.strides },
     read: (k, coords) => new Emitter(k, new IndexSpace(), around).read(node, coords),

@@ -1,8 +1,8 @@
 // What a node would bring along into a group: which pending nodes become members with it, which are
 // computed in place, and which have to be in memory before.
 
-import { sizeOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { elementsOf } from '../../ir/sizes.js'
 import { isView, viewCoords } from '../coordinates/views.js'
 import type { Affine } from '../kernel/ir.js'
 import { kindOf, needsMemory } from '../kinds.js'
@@ -170,7 +170,7 @@ class Collector implements Collected {
   private mayRepeat(n: Node): boolean {
     const { notes, separate } = this.placement
     if (separate) return false
-    const size = sizeOf(n.shape as readonly number[])
+    const size = elementsOf(n)
     const once = notes.usesOf(n) === 1
     if ((size === 1 && once) || notes.costOf(n) <= CHEAP) return true
     return once && size >= this.group.elements && notes.pendingBelow(n) < MOST_IN_PLACE

@@ -5,8 +5,8 @@
 // behind the loss too. Visited first, it is there before the rows are, and their gradient is part of the
 // pass that has them at hand.
 
-import { sizeOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { elementsOf } from '../../ir/sizes.js'
 import { kindOf } from '../kinds.js'
 
 /** Elements of a result that may as well be kept from the start until it is needed. */
@@ -21,7 +21,7 @@ export function earlyFirst(nodes: readonly Node[]): readonly Node[] {
     if (n.inputs.some((x) => plain[x.index] === 0)) continue
     const kind = kindOf(n)
     if (kind === 'reduce') {
-      if (sizeOf(n.shape as readonly number[]) <= SMALL) early.add(n)
+      if (elementsOf(n) <= SMALL) early.add(n)
     } else if (kind === 'leaf' || kind === 'free' || kind === 'view' || kind === 'lane') {
       plain[n.index] = 1
     }

@@ -6,8 +6,8 @@
 // come of it. A pending node becomes part of a group when it is used there element for element; used
 // otherwise it is computed in place (if that is cheap) or placed on its own first.
 
-import { sizeOf } from '../../base/shape.js'
 import { type Node, topological } from '../../ir/node.js'
+import { elementsOf, shapeOf } from '../../ir/sizes.js'
 import { isView, stridesOfView } from '../coordinates/views.js'
 import type { Target } from '../kernel/ir.js'
 import { kindOf, needsMemory } from '../kinds.js'
@@ -37,7 +37,6 @@ export interface Fusion {
   readonly groupOf: ReadonlyMap<Node, Group>
 }
 
-const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 const input = (node: Node, i = 0): Node => node.inputs[i] as Node
 interface ReduceShape {
   readonly axes: readonly number[]
@@ -250,7 +249,7 @@ class Fuser implements Placement {
     const kind = kindOf(node)
     if (kind === 'lane') return group.levelsOf(node).length > 0
     if (kind !== 'reduce' || group.kind === 'contract') return false
-    if (group.kind === 'map') return sizeOf(shapeOf(input(node))) === group.elements
+    if (group.kind === 'map') return elementsOf(input(node)) === group.elements
     const { axes, block } = reduceShape(node)
     const sameDomain = String(group.domain) === String(input(node).shape)
     return sameDomain && group.block === (block ?? 0) && String(group.axes) === String(axes)
@@ -366,7 +365,7 @@ class Fuser implements Placement {
 }
 
 function siblingKey(node: Node): string {
-  if (kindOf(node) !== 'reduce') return `map ${sizeOf(shapeOf(node))}`
+  if (kindOf(node) !== 'reduce') return `map ${elementsOf(node)}`
   const { axes, block } = reduceShape(node)
   return `reduce ${shapeOf(input(node))} over ${axes} by ${block ?? 0}`
 }

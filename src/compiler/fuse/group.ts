@@ -2,6 +2,7 @@
 
 import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { elementsOf, shapeOf } from '../../ir/sizes.js'
 import { coordsEqual, IndexSpace, reshapeCoords } from '../coordinates/space.js'
 import { ofVar, ZERO } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
@@ -19,8 +20,6 @@ export const ALONE: ReadonlySet<GroupKind> = new Set(['single', 'loop', 'host'])
 
 /** Whether a value has an element for the whole domain, or for what a reduction keeps of it. */
 export type Level = 'full' | 'kept'
-
-const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 
 export class Group {
   readonly members = new Map<Node, Level>()
@@ -85,7 +84,7 @@ export class Group {
 
   /** The levels at which a value of this shape could be a member. */
   levelsOf(node: Node): Level[] {
-    const n = sizeOf(shapeOf(node))
+    const n = elementsOf(node)
     const levels: Level[] = []
     if (n === this.size) levels.push('full')
     if (this.kind === 'reduce' && n === this.keptSize) levels.push('kept')

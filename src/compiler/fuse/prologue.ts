@@ -5,9 +5,10 @@
 // its result need not go to memory and come back. But a contraction that would compute each element again and
 // again is better off with the result.
 
-import { DTYPES, isFloat } from '../../base/dtype.js'
-import { sizeOf, stridesOf } from '../../base/shape.js'
+import { isFloat } from '../../base/dtype.js'
+import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { bytesOf, elementsOf, shapeOf } from '../../ir/sizes.js'
 import { readingsOfContraction } from '../contract/operation.js'
 import { Probe } from '../contract/probe.js'
 import type { Reading } from '../contract/readings.js'
@@ -53,10 +54,6 @@ interface Use {
   readonly operand: number
 }
 
-const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
-const elements = (node: Node): number => sizeOf(shapeOf(node))
-const bytesOf = (node: Node): number => elements(node) * DTYPES[node.dtype].bytes
-
 /** Decides which pending values contractions compute for themselves. */
 export class Prologues {
   private readonly known = new Map<Node, Prologue | null>()
@@ -85,7 +82,7 @@ export class Prologues {
   }
 
   private decide(value: Node, joins: () => boolean): Prologue | null {
-    if (elements(value) === 0 || this.notes.costOf(value) > MOST_COST) return null
+    if (elementsOf(value) === 0 || this.notes.costOf(value) > MOST_COST) return null
     const uses = this.usesOf(value)
     if (uses === null || uses.length > MOST_USES || joins()) return null
     const prologue = this.below(value)
@@ -99,7 +96,7 @@ export class Prologues {
     for (const n of inPlace) cost += laneCost(n)
     let bytes = 0
     for (const s of sources) bytes += bytesOf(s)
-    const computing = bytes / BYTES_AN_ADDITION + elements(value) * cost
+    const computing = bytes / BYTES_AN_ADDITION + elementsOf(value) * cost
     const reading = bytesOf(value) / BYTES_AN_ADDITION
     let apart = computing + WRITE * reading
     let fused = 0
@@ -107,7 +104,7 @@ export class Prologues {
       const how = this.readingOf(use, prologue)
       if (how === null || (how.amid && cost > MOST_AMID)) return false
       // A view may show elements several times.
-      const shown = elements(use.contraction.inputs[use.operand] as Node) / elements(value)
+      const shown = elementsOf(use.contraction.inputs[use.operand] as Node) / elementsOf(value)
       apart += shown * reading
       fused += shown * how.times * computing
       if (how.stored) fused += shown * (WRITE + 1) * reading
@@ -152,7 +149,7 @@ export class Prologues {
       if (constantBelow(n) !== null || inPlace.has(n)) continue
       if (this.groupOf.has(n) || kindOf(n) === 'leaf') sources.add(n)
       else if (isView(n)) stack.push(n.inputs[0] as Node)
-      else if (elements(n) < elements(value) && this.notes.costOf(n) > CHEAP) {
+      else if (elementsOf(n) < elementsOf(value) && this.notes.costOf(n) > CHEAP) {
         sources.add(n)
         before.add(n)
       } else if (isHarmless(n)) {
@@ -171,7 +168,7 @@ export class Prologues {
     const refOf = (n: Node): BufferRef => {
       let ref = refs.get(n)
       if (ref === undefined) {
-        ref = { id: refs.size, type: MEMORY_TYPE[n.dtype], length: elements(n), name: n.op.name }
+        ref = { id: refs.size, type: MEMORY_TYPE[n.dtype], length: elementsOf(n), name: n.op.name }
         refs.set(n, ref)
       }
       return ref

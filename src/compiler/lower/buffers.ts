@@ -1,7 +1,7 @@
 // The buffers of a plan in the making.
 
-import { sizeOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { elementsOf } from '../../ir/sizes.js'
 import { type BufferRef, MEMORY_TYPE } from '../kernel/assembly.js'
 
 /** Makes buffers, and remembers which node's value each of them holds. */
@@ -18,11 +18,7 @@ export class Buffers {
   of(node: Node): BufferRef {
     let ref = this.byNode.get(node)
     if (ref === undefined) {
-      ref = this.make(
-        node.name ?? node.op.name,
-        MEMORY_TYPE[node.dtype],
-        sizeOf(node.shape as number[]),
-      )
+      ref = this.make(node.name ?? node.op.name, MEMORY_TYPE[node.dtype], elementsOf(node))
       this.byNode.set(node, ref)
     }
     return ref

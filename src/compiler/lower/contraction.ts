@@ -1,7 +1,8 @@
 // Lowers a contraction group: readers and writers around the kernels of compiler/contract.
 
-import { sizeOf, stridesOf } from '../../base/shape.js'
+import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { elementsOf, shapeOf } from '../../ir/sizes.js'
 import { kernelsOfContraction } from '../contract/operation.js'
 import { IndexSpace, reshapeCoords } from '../coordinates/space.js'
 import { constantOf } from '../expressions/elementwise.js'
@@ -12,8 +13,6 @@ import { KernelAssembly, type KernelCall, type Writer } from '../kernel/assembly
 import type { Affine } from '../kernel/ir.js'
 import type { GroupLowering } from './lower.js'
 import { inPieces, overChunks } from './nest.js'
-
-const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 
 /** Takes the contraction's results, applies the group's other members, and stores what is kept. */
 function writerOf(g: GroupLowering, anchor: Node): Writer {
@@ -51,13 +50,13 @@ function writerOf(g: GroupLowering, anchor: Node): Writer {
 
 export function lowerContraction(g: GroupLowering): KernelCall[] {
   const anchor = g.group.anchor as Node
-  if (sizeOf(shapeOf(anchor)) === 0) return []
+  if (elementsOf(anchor) === 0) return []
   const [a, b] = anchor.inputs as [Node, Node]
   const { inMemory } = g.traced
   const left = readerOf(a, inMemory, g.around)
   const right = readerOf(b, inMemory, g.around)
   const writer = writerOf(g, anchor)
-  if (sizeOf(shapeOf(a)) === 0 || sizeOf(shapeOf(b)) === 0) return [writeZeros(g, anchor, writer)]
+  if (elementsOf(a) === 0 || elementsOf(b) === 0) return [writeZeros(g, anchor, writer)]
   return kernelsOfContraction(anchor, left, right, writer, g.context)
 }
 
@@ -66,10 +65,10 @@ function writeZeros(g: GroupLowering, anchor: Node, writer: Writer): KernelCall 
   const k = new KernelAssembly(g.name)
   const space = new IndexSpace()
   const e = new Emitter(k, space, g.around)
-  const flat = inPieces(space, sizeOf(shapeOf(anchor)), 16384)
+  const flat = inPieces(space, elementsOf(anchor), 16384)
   overChunks(e, flat.outer === null ? [] : [flat.outer], 16384, 16384, () => {
     e.vector(flat.inner, flat.count, g.target.mapLanes, () => {
-      const coords = reshapeCoords(space, [flat.index], [sizeOf(shapeOf(anchor))], shapeOf(anchor))
+      const coords = reshapeCoords(space, [flat.index], [elementsOf(anchor)], shapeOf(anchor))
       writer.write(
         k,
         coords.map((c) => e.resolve(c)),

@@ -5,11 +5,11 @@
 // sequences and results are where they belong in the stacked arrays, a stride further in each step.
 // Kernels of the body that read only what all steps share run once, before the loop.
 
-import { sizeOf } from '../../base/shape.js'
 import type { Body } from '../../ir/body.js'
 import type { ScanAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
 import type { OutputAttrs } from '../../ir/primitives/structure.js'
+import { elementsOf } from '../../ir/sizes.js'
 import { isAccess } from '../kernel/addresses.js'
 import { affine, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import { type BufferRef, KernelAssembly, type KernelCall } from '../kernel/assembly.js'
@@ -33,8 +33,6 @@ interface Place {
 }
 type Access = BufferDecl['access']
 type PlaceAt = (step: Affine, access: Access) => Place
-
-const elements = (x: Node): number => sizeOf(x.shape as readonly number[])
 
 export function lowerLoop(g: GroupLowering): KernelCall[] {
   const scan = g.group.anchor as Node
@@ -77,18 +75,18 @@ class Loop {
     body.inputs.forEach((x, i) => {
       const operand = this.g.operand(i)
       const ref = inner.of(x)
-      if (i < shared) this.put(ref, this.rows(operand, this.isSplit(i) ? elements(x) : 0))
+      if (i < shared) this.put(ref, this.rows(operand, this.isSplit(i) ? elementsOf(x) : 0))
       else if (i < shared + carries) {
-        const buffer = k.scratch(`state ${i - shared}`, ref.type, Math.max(1, elements(x)))
+        const buffer = k.scratch(`state ${i - shared}`, ref.type, Math.max(1, elementsOf(x)))
         this.put(ref, () => ({ buffer, at: ZERO }))
-      } else this.put(ref, this.element(operand, elements(x)))
+      } else this.put(ref, this.element(operand, elementsOf(x)))
     })
     const copies = this.bindResults()
     const invariant = this.invariant()
 
     states.forEach((x, i) => {
-      const from = this.rows(this.g.operand(shared + i), elements(x))
-      this.copy(from, this.placeOf(inner.of(x)), elements(x), ZERO)
+      const from = this.rows(this.g.operand(shared + i), elementsOf(x))
+      this.copy(from, this.placeOf(inner.of(x)), elementsOf(x), ZERO)
     })
     for (const call of lowered.calls) if (invariant.has(call)) this.splice(call, ZERO)
     k.loop('step', length, (step) => {
@@ -98,7 +96,7 @@ class Loop {
     states.forEach((x, i) => {
       const result = this.results.get(i)
       if (result === undefined) return
-      this.copy(this.placeOf(inner.of(x)), this.rows(result, elements(x)), elements(x), ZERO)
+      this.copy(this.placeOf(inner.of(x)), this.rows(result, elementsOf(x)), elementsOf(x), ZERO)
     })
     for (const { kernel } of lowered.calls) {
       k.flops += chunks * length * kernel.flops
@@ -149,9 +147,9 @@ class Loop {
       const result = this.results.get(carries + i)
       if (result === undefined) return
       const ref = lowered.results[carries + i] as BufferRef
-      const to = this.element(result, elements(out))
+      const to = this.element(result, elementsOf(out))
       if (this.places.has(ref.id)) {
-        copies.push({ from: this.placeOf(ref), to, count: elements(out) })
+        copies.push({ from: this.placeOf(ref), to, count: elementsOf(out) })
       } else this.put(ref, to)
     })
     const stateOf = new Map(
@@ -161,7 +159,7 @@ class Loop {
     body.outputs.slice(0, carries).forEach((out, i) => {
       const ref = lowered.results[i] as BufferRef
       const to = this.placeOf(inner.of(body.inputs[shared + i] as Node))
-      const count = elements(out)
+      const count = elementsOf(out)
       const state = stateOf.get(ref.id)
       if (state === i) return
       if (state === undefined) {

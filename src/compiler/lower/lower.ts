@@ -4,6 +4,7 @@ import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
 import type { Body } from '../../ir/body.js'
 import type { Node, TensorType } from '../../ir/node.js'
+import { bytesOf, elementsOf, shapeOf } from '../../ir/sizes.js'
 import { laneCost } from '../costs.js'
 import type { Surroundings } from '../expressions/emitter.js'
 import { type Fusion, fuse, isBefore } from '../fuse/fuse.js'
@@ -110,7 +111,7 @@ function lowerGroup(group: Group, { fusion, target, inMemory, asked, lower }: Mi
   for (const m of group.members.keys()) cost += laneCost(m)
   let bytes = 0
   for (const n of [...group.reads, ...group.stored]) {
-    bytes += sizeOf(n.shape as number[]) * DTYPES[n.dtype].bytes
+    bytes += bytesOf(n)
   }
   return LOWERINGS[group.kind as keyof typeof LOWERINGS]({
     group,
@@ -144,7 +145,7 @@ function faultOf(node: Node, kind: Fault['kind'], loop: Node | null): Fault {
   const where = { kind, op: call ?? node.op.name, site: node.site }
   if (kind === 'divide') return { ...where, expected: 'a divisor other than zero', received: '0' }
   const axis = (node.attrs.axis as number | undefined) ?? 0
-  const size = ((node.inputs[0] as Node).shape as readonly number[])[axis] as number
+  const size = shapeOf(node.inputs[0] as Node)[axis] as number
   return {
     ...where,
     expected: `an index in [0, ${size}) on axis ${axis}`,
@@ -176,22 +177,22 @@ function hostStep(group: Group, fusion: Fusion, buffers: Buffers): Step {
   const { evaluate } = op
   if (evaluate === undefined) throw new Error(`${op.name} (${kindOf(node)}) cannot be evaluated`)
   const inputs = node.inputs.map((x) => buffers.of(homeOf(x, fusion)))
-  const types = node.inputs.map((x) => ({ shape: x.shape as readonly number[], dtype: x.dtype }))
+  const types = node.inputs.map((x) => ({ shape: shapeOf(x), dtype: x.dtype }))
   const wanted = node.outputs === null ? [node] : [...group.stored].filter((m) => m !== node)
   const run: HostCall['run'] = (views, targets) => {
     const arrays = views.map((v, i) => {
       const type = types[i] as (typeof types)[number]
       return { ...type, data: typed(type.dtype, v, sizeOf(type.shape)) }
     })
-    const allocate = ({ shape, dtype }: TensorType) => ({
-      shape: shape as readonly number[],
-      dtype,
-      data: new DTYPES[dtype].array(sizeOf(shape as readonly number[])),
+    const allocate = (type: TensorType) => ({
+      shape: shapeOf(type),
+      dtype: type.dtype,
+      data: new DTYPES[type.dtype].array(elementsOf(type)),
     })
     const results = evaluate(arrays, attrs, node.outputs ?? [node], { allocate })
-    wanted.forEach(({ attrs: { index }, dtype, shape }, i) => {
-      const result = results[node.outputs === null ? 0 : (index as number)]
-      const out = typed(dtype, targets[i] as ArrayBufferView, sizeOf(shape as readonly number[]))
+    wanted.forEach((value, i) => {
+      const result = results[node.outputs === null ? 0 : (value.attrs.index as number)]
+      const out = typed(value.dtype, targets[i] as ArrayBufferView, elementsOf(value))
       ;(out as Float32Array).set((result as { data: unknown }).data as Float32Array)
     })
   }

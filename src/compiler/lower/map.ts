@@ -1,6 +1,7 @@
 // Lowers a map group: elementwise work over one domain, in chunks, vectorised along one axis.
 
 import type { Node } from '../../ir/node.js'
+import { shapeOf } from '../../ir/sizes.js'
 import { IndexSpace } from '../coordinates/space.js'
 import { Emitter } from '../expressions/emitter.js'
 import { ofVar, ZERO } from '../kernel/affine.js'
@@ -97,7 +98,7 @@ export function lowerMap(g: GroupLowering): KernelCall[] {
   for (const p of [rows, vector]) if (p?.outer) loops.push(p.outer)
   const places = new MemberCoords(space, axes, index)
   const placeOf = (n: Node): readonly Affine[] | null =>
-    group.members.has(n) ? places.of(n.shape as number[], 'full') : null
+    group.members.has(n) ? places.of(shapeOf(n), 'full') : null
   const e = new Emitter(k, space, { ...g.around, placeOf })
   const store = (): void => {
     // All is read before anything is written: a result may lie where an operand does.
@@ -105,7 +106,7 @@ export function lowerMap(g: GroupLowering): KernelCall[] {
     const values = stored.map((m) => e.read(m, placeOf(m) as readonly Affine[]))
     stored.forEach((m, i) => {
       const coords = placeOf(m) as readonly Affine[]
-      e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), values[i] as Reg)
+      e.store(g.refOf(m), m.dtype, e.address(shapeOf(m), coords), values[i] as Reg)
     })
   }
   const alongRows = at === axes.length - 1 && rows === null && vector?.outer === null

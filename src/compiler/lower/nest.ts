@@ -2,6 +2,7 @@
 
 import { stridesOf } from '../../base/shape.js'
 import type { Node } from '../../ir/node.js'
+import { shapeOf } from '../../ir/sizes.js'
 import { type IndexSpace, reshapeCoords } from '../coordinates/space.js'
 import { isView, viewCoords } from '../coordinates/views.js'
 import type { Emitter } from '../expressions/emitter.js'
@@ -66,7 +67,7 @@ function trace(
       node = node.inputs[0] as Node
     }
     if (group.members.has(node)) return
-    if (group.inMemory(node)) found.push(space.linear(coords, stridesOf(node.shape as number[])))
+    if (group.inMemory(node)) found.push(space.linear(coords, stridesOf(shapeOf(node))))
     else inputs(node, coords)
   }
   const inputs = (node: Node, coords: readonly Affine[]): void => {
@@ -77,9 +78,9 @@ function trace(
   for (const [m, level] of group.members) {
     if (isReduction(m)) {
       const x = m.inputs[0] as Node
-      visit(x, places.of(x.shape as number[], 'full'))
+      visit(x, places.of(shapeOf(x), 'full'))
     } else {
-      const coords = places.of(m.shape as number[], level)
+      const coords = places.of(shapeOf(m), level)
       if (isView(m)) visit(m.inputs[0] as Node, viewCoords(space, m, coords))
       else inputs(m, coords)
     }
@@ -119,10 +120,10 @@ const TRACE: Readonly<Record<string, Trace>> = {
     const rank = indices.shape.length
     visit(indices, coords.slice(axis, axis + rank))
     const at = [...coords.slice(0, axis), ZERO, ...coords.slice(axis + rank)]
-    found.push(space.linear(at, stridesOf(x.shape as number[])))
+    found.push(space.linear(at, stridesOf(shapeOf(x))))
   },
   dynamicSlice: (space, node, coords, _, found) => {
-    found.push(space.linear(coords, stridesOf((node.inputs[0] as Node).shape as number[])))
+    found.push(space.linear(coords, stridesOf(shapeOf(node.inputs[0] as Node))))
   },
 }
 

@@ -2,6 +2,7 @@
 // has something to do. (Read element by element, it looks into all parts, and masks out all but one.)
 
 import type { Node } from '../../ir/node.js'
+import { shapeOf } from '../../ir/sizes.js'
 import type { Emitter } from '../expressions/emitter.js'
 import { affine, ofVar, plus } from '../kernel/affine.js'
 import type { Affine } from '../kernel/ir.js'
@@ -31,7 +32,7 @@ export function writeParts(
     if (size === 0) continue
     e.vector(i, affine(size), g.target.mapLanes, () => {
       const value = e.read(part, [...lead, ofVar(i)])
-      e.store(g.refOf(node), node.dtype, e.address(node.shape as number[], [...lead, to]), value)
+      e.store(g.refOf(node), node.dtype, e.address(shapeOf(node), [...lead, to]), value)
     })
   }
 }

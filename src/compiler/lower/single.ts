@@ -3,6 +3,7 @@
 import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { WindowAttrs } from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
+import { elementsOf, shapeOf } from '../../ir/sizes.js'
 import { IndexSpace, reshapeCoords } from '../coordinates/space.js'
 import { boolTo, constantOf } from '../expressions/elementwise.js'
 import { blockOffset, checkedIndex, Emitter } from '../expressions/emitter.js'
@@ -16,7 +17,6 @@ import type { GroupLowering } from './lower.js'
 import { inPieces, type Loop, overChunks } from './nest.js'
 
 const CHUNK = 16384
-const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 
 /** A kernel over `shape`: loops outside, a vector along the last axis. */
 function overShape(
@@ -50,7 +50,7 @@ function overShape(
 /** The operation's first operand, copied to where its result goes. */
 function copyBase(g: GroupLowering, node: Node): KernelCall[] {
   const base = node.inputs[0] as Node
-  const flat = [sizeOf(shapeOf(node))]
+  const flat = [elementsOf(node)]
   return overShape(g, 'copy', flat, (e, [at]) => {
     const coords = reshapeCoords(e.space, [at as Affine], flat, shapeOf(base))
     e.store(g.refOf(node), node.dtype, at as Affine, e.read(base, coords))
@@ -71,7 +71,7 @@ function scatter(g: GroupLowering, node: Node): KernelCall[] {
   const size = shape[axis] as number
   const lead = shape.slice(0, axis)
   const columns = sizeOf(shape.slice(axis + 1))
-  const count = sizeOf(shapeOf(indices))
+  const count = elementsOf(indices)
   if (count * sizeOf(lead) * columns === 0) return []
   const space = new IndexSpace()
   const k = new KernelAssembly(g.name)

@@ -6,6 +6,7 @@ import * as b from '../../ir/build.js'
 import { type Node, topological } from '../../ir/node.js'
 import { parameter } from '../../ir/primitives/source.js'
 import type { OutputAttrs } from '../../ir/primitives/structure.js'
+import { elementsOf, shapeOf } from '../../ir/sizes.js'
 import { rewrite } from '../../transforms/rewrite.js'
 import { simplify } from '../simplify/simplify.js'
 
@@ -154,7 +155,7 @@ function layOutShared(scan: Node): Node {
   const turn = (x: Node): Node => {
     const known = turned.get(x)
     if (known !== undefined) return known
-    const [rows, columns] = x.shape as readonly number[]
+    const [rows, columns] = shapeOf(x)
     const made = parameter([columns as number, rows as number], x.dtype)
     turned.set(x, made)
     return made
@@ -170,8 +171,7 @@ function layOutShared(scan: Node): Node {
         (a) => other.shape[a] as number,
       )
       const depth = contracted.reduce((p, n) => p * n, 1)
-      const rows =
-        (other.shape as readonly number[]).reduce((p, n) => p * n, 1) / Math.max(1, depth)
+      const rows = elementsOf(other) / Math.max(1, depth)
       const against = String(contracts[i]) === '1' && rows > 1 && matrices.has(x)
       return against ? turn(x) : x
     }) as [Node, Node]

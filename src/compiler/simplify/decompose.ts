@@ -7,6 +7,7 @@ import { DTYPES, isFloat } from '../../base/dtype.js'
 import * as b from '../../ir/build.js'
 import { Node } from '../../ir/node.js'
 import type { Op } from '../../ir/op.js'
+import { shapeOf } from '../../ir/sizes.js'
 import { reductionOrder, segmentsOf } from '../numerics.js'
 import { filled } from './constants.js'
 import type { Rule } from './rules.js'
@@ -34,7 +35,7 @@ const PARTIAL = {
 } as const satisfies Op<{ fn: string; axes: readonly number[]; block: number }>
 
 function partialReduce(fn: ReduceName, x: Node, axes: readonly number[], block: number): Node {
-  const shape = x.shape as readonly number[]
+  const shape = shapeOf(x)
   const blocks = Math.ceil((shape[axes[0] as number] as number) / block)
   const kept = shape.filter((_, i) => !axes.includes(i))
   const op = PARTIAL as unknown as Op
@@ -52,7 +53,7 @@ const canonicalReduce =
       const wide = b.cast(x, extremum ? 'uint8' : 'int32')
       return b.cast(BUILD[fn](wide, node.attrs.axes as readonly number[]), 'bool')
     }
-    const shape = x.shape as readonly number[]
+    const shape = shapeOf(x)
     const segments = segmentsOf(shape, node.attrs.axes as readonly number[])
     if (!segments.some((s) => s.reduced)) return null
     const { block } = reductionOrder(segments)

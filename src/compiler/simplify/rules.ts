@@ -8,6 +8,7 @@ import { DTYPES, type DType, isFloat } from '../../base/dtype.js'
 import { shapeEqual } from '../../base/shape.js'
 import * as b from '../../ir/build.js'
 import type { Node } from '../../ir/node.js'
+import { shapeOf } from '../../ir/sizes.js'
 import { constantBelow, filled, isConstant } from './constants.js'
 
 /** Gives a node in place of `node`, or null. Inputs are simplified already. */
@@ -15,7 +16,6 @@ export type Rule = (node: Node) => Node | null
 
 const input = (node: Node, i = 0): Node => node.inputs[i] as Node
 const isOp = (node: Node, name: string): boolean => node.op.name === name
-const shapeOf = (node: Node): readonly number[] => node.shape as readonly number[]
 const notFloat = (node: Node): boolean => !isFloat(node.dtype)
 
 // ---- arithmetic --------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // Which attentions have kernels of their own. Others are taken apart into primitives, with equal bits.
 
 import type { Node } from '../../../ir/node.js'
+import { shapeOf } from '../../../ir/sizes.js'
 import { K_BLOCK, reductionOrder } from '../../numerics.js'
 
 /** Sizes of an attention: sequences, queries, keys, heads, features of queries and of values. */
@@ -14,7 +15,7 @@ export interface AttentionSizes {
 }
 
 export function attentionSizes(node: Node): AttentionSizes {
-  const [q, k, v] = node.inputs.slice(0, 3).map((x) => x.shape as readonly number[])
+  const [q, k, v] = node.inputs.slice(0, 3).map(shapeOf)
   const [batch, queries, heads, depth] = q as [number, number, number, number]
   return { batch, queries, heads, depth, keys: k![1]!, features: v![3]! }
 }

@@ -2,6 +2,7 @@
 // in the memory of the thread that needs them, head after head.
 
 import type { Node } from '../../../ir/node.js'
+import { shapeOf } from '../../../ir/sizes.js'
 import { affine, plus, times } from '../../kernel/affine.js'
 import type { KernelCall } from '../../kernel/assembly.js'
 import type { Affine, Bound } from '../../kernel/ir.js'
@@ -69,7 +70,7 @@ export function lowerAttentionGradient(g: GroupLowering, node: Node): KernelCall
   /** Sums over the queries that may look at a tile of keys. */
   const overQueries = (result: Node | undefined, left: Matrix, right: Matrix): void => {
     if (result === undefined) return
-    const features = (result.shape as number[])[3]!
+    const features = shapeOf(result)[3]!
     h.forRows(sizes.keys, (rows: Rows) => {
       const first = attrs.causal ? rows.first : affine(0)
       const depth: Bound = plus(times(first, -1), sizes.queries)

@@ -3,6 +3,7 @@
 
 import type { AttentionAttrs } from '../../../ir/composites/attention.js'
 import type { Node } from '../../../ir/node.js'
+import { shapeOf } from '../../../ir/sizes.js'
 import { roundUp } from '../../contract/choose.js'
 import { microKernel } from '../../contract/micro.js'
 import { forTiles, type Span } from '../../contract/tiles.js'
@@ -96,14 +97,14 @@ export class Head {
   /** Stores an element [sequence, place, head, feature] of a result. */
   write(result: Node, place: Affine, feature: Affine, value: Reg): void {
     const e = new Emitter(this.k, new IndexSpace(), this.g.around)
-    const at = e.address(result.shape as number[], [this.sequence, place, this.head, feature])
+    const at = e.address(shapeOf(result), [this.sequence, place, this.head, feature])
     this.k.store(this.k.use(this.g.refOf(result), 'write'), at, value)
   }
 
   /** An input [sequence, place, head, feature] as a matrix [place, feature], maybe times a number. */
   gather(name: string, x: Node, factor = 1): Matrix {
     const { k } = this
-    const [, places, , features] = x.shape as [number, number, number, number]
+    const [, places, , features] = shapeOf(x) as [number, number, number, number]
     const m = this.matrix(name, places, features)
     const scale = factor === 1 ? null : k.const('f32', factor)
     k.loop('place', places, (place) => {
@@ -118,7 +119,7 @@ export class Head {
   /** An input as a matrix [feature, place]. */
   turn(name: string, x: Node): Matrix {
     const { k } = this
-    const [, places, , features] = x.shape as [number, number, number, number]
+    const [, places, , features] = shapeOf(x) as [number, number, number, number]
     const m = this.matrix(name, features, places)
     // Places by fours: with four features they make squares, which can be turned in registers.
     const some = (first: Affine, count: number): void => {

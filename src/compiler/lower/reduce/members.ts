@@ -2,6 +2,7 @@
 // store them.
 
 import type { Node } from '../../../ir/node.js'
+import { shapeOf } from '../../../ir/sizes.js'
 import type { IndexSpace } from '../../coordinates/space.js'
 import { Emitter } from '../../expressions/emitter.js'
 import type { KernelAssembly } from '../../kernel/assembly.js'
@@ -44,7 +45,7 @@ export class Members {
 
   coordsOf(node: Node, level: 'full' | 'kept'): readonly Affine[] {
     const { places, layout } = this
-    const shape = node.shape as readonly number[]
+    const shape = shapeOf(node)
     if (level === 'full' || node.op.name !== 'partialReduce') return places.of(shape, level)
     let coords = this.partial.get(node)
     if (coords === undefined) {
@@ -124,6 +125,6 @@ export class Members {
   private store(m: Node, level: 'full' | 'kept'): void {
     const { e, g } = this
     const coords = this.coordsOf(m, level)
-    e.store(g.refOf(m), m.dtype, e.address(m.shape as number[], coords), e.read(m, coords))
+    e.store(g.refOf(m), m.dtype, e.address(shapeOf(m), coords), e.read(m, coords))
   }
 }
