@@ -3,7 +3,7 @@
 
 import type { DType } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
-import { plus, times } from '../kernel/affine.js'
+import { linear, plus } from '../kernel/affine.js'
 import {
   type BufferRef,
   type KernelCall,
@@ -14,7 +14,7 @@ import {
   type Writer,
 } from '../kernel/assembly.js'
 import { interpretKernel, MEMORY_ARRAY, type Memory, poison } from '../kernel/interpret.js'
-import type { Affine, MemoryType, Target } from '../kernel/ir.js'
+import type { MemoryType, Target } from '../kernel/ir.js'
 
 export const target = (rows: number, lanes: number, native: number, fused = true): Target => ({
   name: `test ${rows}x${lanes}`,
@@ -124,7 +124,7 @@ export class Workspace implements LoweringContext {
     const strides = rowMajor(shape)
     return {
       direct: { buffer: ref, offset: 0, strides },
-      write: (k, coords, value) => k.store(k.use(ref, 'write'), address(0, strides, coords), value),
+      write: (k, coords, value) => k.store(k.use(ref, 'write'), linear(coords, strides), value),
     }
   }
 
@@ -162,14 +162,8 @@ function direct(
     dtype,
     direct: { buffer, offset, strides },
     read: (k, coords) => {
-      const value = k.load(k.use(buffer, 'read'), address(offset, strides, coords))
+      const value = k.load(k.use(buffer, 'read'), plus(linear(coords, strides), offset))
       return REGISTER_TYPE[dtype] === 'bool' ? k.convert('bool', value) : value
     },
   }
-}
-
-function address(offset: number, strides: readonly number[], coords: readonly Affine[]): Affine {
-  let at: Affine = { constant: offset, terms: [] }
-  for (const [i, c] of coords.entries()) at = plus(at, times(c, strides[i]!))
-  return at
 }

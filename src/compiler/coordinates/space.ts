@@ -5,7 +5,7 @@
 // ("digits") are kept as variables with a definition, put together again when sums are formed, and
 // dropped when the ranges of variables show what they are. Only what is left is ever computed.
 
-import { coefficientOf, indexVar, ofVar, plus, times, ZERO } from '../kernel/affine.js'
+import { coefficientOf, indexVar, linear, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import type { Affine, IndexVar } from '../kernel/ir.js'
 
 /** floor(value / by) mod `mod`; `mod` 0 stands for no remainder taken. */
@@ -161,11 +161,7 @@ export class IndexSpace {
 
   /** Σ coords[i]·strides[i], with neighbouring digits of one value put together. */
   linear(coords: readonly Affine[], strides: readonly number[]): Affine {
-    let sum = ZERO
-    for (let i = 0; i < coords.length; i++) {
-      sum = plus(sum, times(coords[i] as Affine, strides[i] as number))
-    }
-    return this.gather(sum)
+    return this.gather(linear(coords, strides))
   }
 
   /** Replaces c·m·(v / d·m) + c·((v / d) mod m) by c·(v / d), until nothing changes. */

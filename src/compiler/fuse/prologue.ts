@@ -15,7 +15,7 @@ import type { Reading } from '../contract/readings.js'
 import { isView } from '../coordinates/views.js'
 import { isElementwise, laneCost } from '../costs.js'
 import { readerOf } from '../expressions/reader.js'
-import { affine, plus, times } from '../kernel/affine.js'
+import { linear } from '../kernel/affine.js'
 import { type BufferRef, MEMORY_TYPE, type Reader, type Writer } from '../kernel/assembly.js'
 import type { Affine, Target } from '../kernel/ir.js'
 import { kindOf } from '../kinds.js'
@@ -200,7 +200,7 @@ const isHarmless = ({ op, dtype }: Node): boolean =>
 
 /** Where an element of a value lies in memory. */
 const addressOf = (node: Node, at: readonly Affine[]): Affine =>
-  stridesOf(shapeOf(node)).reduce((sum, s, i) => plus(sum, times(at[i] as Affine, s)), affine(0))
+  linear(at, stridesOf(shapeOf(node)))
 
 function usersIn(nodes: readonly Node[]): Map<Node, Node[]> {
   const users = new Map<Node, Node[]>()

@@ -45,6 +45,13 @@ export function times(a: Affine, k: number): Affine {
   }
 }
 
+/** Σ at[i]·strides[i]. */
+export function linear(at: readonly Affine[], strides: readonly number[]): Affine {
+  let sum = ZERO
+  for (let i = 0; i < at.length; i++) sum = plus(sum, times(at[i] as Affine, strides[i] as number))
+  return sum
+}
+
 /** Coefficient of a variable, 0 where it does not occur. */
 export function coefficientOf(a: Affine, v: IndexVar): number {
   for (const t of a.terms) if (t.variable.id === v.id) return t.coefficient

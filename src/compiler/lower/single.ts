@@ -7,7 +7,7 @@ import { elementsOf, shapeOf } from '../../ir/sizes.js'
 import { IndexSpace, reshapeCoords } from '../coordinates/space.js'
 import { boolTo, constantOf } from '../expressions/elementwise.js'
 import { blockOffset, checkedIndex, Emitter } from '../expressions/emitter.js'
-import { affine, ofVar, plus, times, ZERO } from '../kernel/affine.js'
+import { affine, linear, ofVar, plus, times, ZERO } from '../kernel/affine.js'
 import { KernelAssembly, type KernelCall, REGISTER_TYPE } from '../kernel/assembly.js'
 import type { Affine, Reg } from '../kernel/ir.js'
 import { hasAttentionKernel } from './attention/claim.js'
@@ -83,7 +83,7 @@ function scatter(g: GroupLowering, node: Node): KernelCall[] {
   const piece = inPieces(space, columns, wanted)
   if (piece.outer !== null) loops.push(piece.outer)
   const strides = stridesOf(shape)
-  const start = leading.reduce((sum, v, i) => plus(sum, times(v, strides[i] as number)), ZERO)
+  const start = linear(leading, strides)
   overChunks(e, loops, count * Math.min(columns, wanted), CHUNK, () => {
     const at = space.variable('update', count)
     e.loop(at, ZERO, affine(count), () => {

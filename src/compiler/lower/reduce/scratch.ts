@@ -4,7 +4,7 @@
 import { DTYPES } from '../../../base/dtype.js'
 import { stridesOf } from '../../../base/shape.js'
 import type { Node } from '../../../ir/node.js'
-import { ofVar, plus, times, ZERO } from '../../kernel/affine.js'
+import { linear, ofVar, plus, times } from '../../kernel/affine.js'
 import { type KernelAssembly, MEMORY_TYPE } from '../../kernel/assembly.js'
 import type { Affine, BufferDecl, Reg } from '../../kernel/ir.js'
 import type { Layout } from './layout.js'
@@ -64,7 +64,6 @@ export class Scratch {
       sizes.push(walk === 'along' ? along : this.columns)
       indices.push(ofVar(vector.variable))
     }
-    const strides = stridesOf(sizes)
-    return indices.reduce((sum, v, i) => plus(sum, times(v, strides[i] as number)), ZERO)
+    return linear(indices, stridesOf(sizes))
   }
 }
