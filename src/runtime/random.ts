@@ -36,17 +36,22 @@ export const randomState = (): RandomState => ({ ...state })
  * @throws ValueError for what is no such state.
  */
 export function setRandomState(next: RandomState): void {
-  const { seed, draws } = next
-  if (!(Number.isInteger(seed) && Number.isSafeInteger(draws) && draws >= 0)) {
+  // Whoever calls from JavaScript may pass anything.
+  if (!(Number.isInteger(next?.seed) && Number.isSafeInteger(next?.draws) && next.draws >= 0)) {
     throw new ValueError(
       'setRandomState',
       'a state as randomState gives it, { seed, draws }',
-      JSON.stringify(next),
+      typeof next === 'object' && next !== null
+        ? `{ seed: ${show(next.seed)}, draws: ${show(next.draws)} }`
+        : show(next),
     )
   }
-  state.seed = seed | 0
-  state.draws = draws
+  state.seed = next.seed | 0
+  state.draws = next.draws
 }
+
+/** Numbers as they are, and of other values the kind: not all of them can be printed. */
+const show = (x: unknown): string => (typeof x === 'number' || x === null ? String(x) : typeof x)
 
 /** Takes `count` draws; answers the number of the first. */
 export function takeDraws(count: number): number {

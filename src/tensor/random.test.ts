@@ -42,13 +42,22 @@ test('drawing goes on from a state that was kept, whatever was drawn since', () 
 })
 
 test.each([
-  { seed: 1.5, draws: 0 },
-  { seed: 1, draws: -1 },
-  { seed: 1, draws: Number.NaN },
-  { seed: 1 } as never,
-])('%j is no random state', (state) => {
+  ['{ seed: 1.5, draws: 0 }', { seed: 1.5, draws: 0 }],
+  ['{ seed: 1, draws: -1 }', { seed: 1, draws: -1 }],
+  ['{ seed: 1, draws: NaN }', { seed: 1, draws: Number.NaN }],
+  ['{ seed: 1, draws: undefined }', { seed: 1 }],
+  ['{ seed: bigint, draws: string }', { seed: 1n, draws: '0' }],
+  ['{ seed: object, draws: null }', { seed: Object.create(null), draws: null }],
+  ['null', null],
+  ['undefined', undefined],
+  ['string', '{"seed":1,"draws":0}'],
+  ['7', 7],
+])('%s is no random state', (received, state) => {
   const before = randomState()
-  expect(() => setRandomState(state)).toThrow(ValueError)
+  const expected = 'a state as randomState gives it, { seed, draws }'
+  expect(() => setRandomState(state as never)).toThrow(
+    new ValueError('setRandomState', expected, received),
+  )
   expect(randomState()).toEqual(before)
 })
 
