@@ -9,7 +9,7 @@ import type { Program } from '../ir/program.js'
 import { currentDevice } from './devices.js'
 import { watchAsAsked } from './watch.js'
 
-/** Builds a program for the device in use; `supplied` is explained there. */
+/** Builds a program for the device in use; `supplied` is explained at `Device.build`. */
 export function buildProgram(program: Program, supplied?: (output: number) => boolean): Executable {
   const device = currentDevice()
   watchAsAsked()
