@@ -180,6 +180,7 @@ class Memories {
 
   lease(arenaBytes: number, scratchBytes: number): Lease {
     if (this.depth > 0) return this.leaseOwn(arenaBytes, scratchBytes)
+    // Tested here too, as steps of a microsecond notice a call, and have no arena.
     if (arenaBytes > 0) this.reserve(arenaBytes)
     if (scratchBytes > (this.scratch?.bytes ?? 0)) {
       this.scratch = grown(this.scratch, scratchBytes, 'scratch memory')

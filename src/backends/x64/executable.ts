@@ -162,6 +162,7 @@ export class X64Executable implements Executable {
     for (let j = 0; j < this.outputEntries.length; j++) {
       outputs[j] = this.bindOutput(j, j < targets.length ? targets[j]! : null)
     }
+    // Tested first, as steps of a microsecond notice a store into an object.
     if (this.ahead !== null) this.ahead = null
     if (this.threads !== host.threads) this.planThreads()
     const lease = host.lease(this.plan.arenaBytes, this.stride)
