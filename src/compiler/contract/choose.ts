@@ -110,10 +110,11 @@ export function shapeOf(p: Product, side: 'left' | 'right'): FactorShape {
   const free = p.batch.length + factor.free.length
   // Along an axis of size 1 nothing has a neighbour: what counts is the last longer one.
   const last = (end: number, sizes: readonly number[]): boolean => {
+    if (sizes.length === 0) return false
     let axis = sizes.length - 1
     while (axis > 0 && sizes[axis] === 1) axis--
     const stride = probe.stride(end - sizes.length + axis)
-    return sizes.length > 0 && (sizes[axis] === 1 || Math.abs(stride ?? 0) === 1)
+    return sizes[axis] === 1 || Math.abs(stride ?? 0) === 1
   }
   const contract = free + p.contract.length
   const { axis } = p.numerics

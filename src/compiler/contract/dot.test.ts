@@ -222,6 +222,8 @@ describe('dot', () => {
     check({ left: [6, 7, 20], right: [9, 20, 7], attrs: attrs([], [], [1, 2], [2, 1]) })
     check({ left: [3, 300, 5], right: [300, 5, 6], attrs: attrs([], [], [1, 2], [0, 1]) })
     check({ left: [8, 3, 300], right: [300, 3, 8], attrs: attrs([], [], [1, 2], [1, 0]) })
+    check({ left: [5, 17], right: [150, 17, 5], attrs: attrs([], [], [1, 0], [1, 2]) })
+    check({ left: [150, 5, 17], right: [17, 5], attrs: attrs([], [], [1, 2], [1, 0]) })
     check({ left: [9], right: [7], attrs: attrs([], [], [], []) })
     check({ left: [90], right: [70], attrs: attrs([], [], [], []) })
     check({ left: [90], right: [90], attrs: attrs([], [], [0], [0]) })
