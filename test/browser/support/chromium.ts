@@ -71,6 +71,10 @@ export class Browser {
     child.stderr?.on('data', (text) => {
       complaints = (complaints + text).slice(-2000)
     })
+    // Nothing was started; the pipes close, too.
+    child.on('error', (error) => {
+      complaints = error.message
+    })
     const connection = new Connection(child.stdio[3] as Writable, child.stdio[4] as Readable)
     const browser = new Browser(child, connection, profile)
     const started = connection.send('Browser.getVersion')

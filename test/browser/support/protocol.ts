@@ -22,13 +22,14 @@ export class Connection {
   private readonly waiting = new Map<number, Waiting>()
   private readonly listeners = new Map<string, Set<Listener>>()
   private pending: Buffer[] = []
+  private gone = false
 
   constructor(
     private readonly out: Writable,
     input: Readable,
   ) {
     input.on('data', (chunk: Buffer) => this.receive(chunk))
-    input.on('close', () => this.fail('the browser is gone'))
+    input.on('close', () => this.end())
     // A browser that is gone shows on the other pipe.
     out.on('error', () => {})
   }
@@ -37,6 +38,10 @@ export class Connection {
   send(method: string, params: object = {}, session?: string): Promise<Answer> {
     const id = ++this.last
     return new Promise((resolve, reject) => {
+      if (this.gone) {
+        reject(lost(method))
+        return
+      }
       this.waiting.set(id, { method, resolve, reject })
       this.out.write(`${JSON.stringify({ id, method, params, sessionId: session })}\0`)
     })
@@ -73,10 +78,11 @@ export class Connection {
     else asked?.resolve(result)
   }
 
-  private fail(reason: string): void {
-    for (const { method, reject } of this.waiting.values()) {
-      reject(new Error(`${method}: ${reason}`))
-    }
+  private end(): void {
+    this.gone = true
+    for (const { method, reject } of this.waiting.values()) reject(lost(method))
     this.waiting.clear()
   }
 }
+
+const lost = (method: string): Error => new Error(`${method}: the browser is gone`)

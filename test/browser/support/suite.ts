@@ -1,6 +1,6 @@
 // What every test in a browser begins with.
 
-import { afterAll, beforeAll, describe, inject } from 'vitest'
+import { beforeAll, describe, inject } from 'vitest'
 import { Browser, findChromium, type Page } from './chromium.js'
 import { type Server, type Site, serve } from './server.js'
 
@@ -25,7 +25,7 @@ export function withBrowser({ flags = [], folders = [] }: Options = {}) {
       Browser.start(flags),
       serve([inject('pages'), ...folders]),
     ])
+    return () => Promise.all([browser.close(), server.close()])
   })
-  afterAll(() => Promise.all([browser.close(), server.close()]))
   return (site: Site, host?: string): Promise<Page> => browser.open(`${server.url(site, host)}/`)
 }
