@@ -1,5 +1,6 @@
 // The documentation runs: every ```ts block of README.md and docs/ is type-checked and executed.
-// Those with a tag (no-run, browser, a file's name) are only type-checked here. Blocks stand alone: each imports what it uses.
+// Those with a tag (no-run, browser, a file's name) are only type-checked here. Blocks stand alone: each
+// imports what it uses.
 
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -11,6 +12,9 @@ import { type CodeBlock, codeBlocks } from '../scripts/code-blocks.js'
 
 const pages = ['README.md', ...markdownIn('docs')]
 const blocks = pages.flatMap((page) => codeBlocks(page, read(page)))
+
+/** What a block may be tagged as, besides with the name of a file: nobody runs one with a slip in its tag. */
+const TAGS: ReadonlySet<string> = new Set(['no-run', 'browser'])
 
 function read(file: string): string {
   return existsSync(path.join(ROOT, file)) ? readFileSync(path.join(ROOT, file), 'utf8') : ''
@@ -70,6 +74,14 @@ describe.skipIf(blocks.length === 0)('documentation', () => {
       .split('\n')
       .filter((line) => line.includes('error TS') && !line.startsWith('src/'))
     expect(complaints.map((line) => inPages(line, blocks))).toEqual([])
+  })
+
+  test('has no tags but those that mean something', () => {
+    const isFile = (tag: string): boolean => /\.ts$/.test(tag)
+    const unknown = blocks.flatMap(({ page, line, tags }) =>
+      tags.filter((t) => !TAGS.has(t) && !isFile(t)).map((t) => `${page}:${line} ${t}`),
+    )
+    expect(unknown).toEqual([])
   })
 
   const runnable = blocks.filter((block) => block.run)
