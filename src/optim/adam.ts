@@ -10,7 +10,6 @@ import {
   type ParamGroup,
   type Params,
   type Slots,
-  splitArguments,
 } from './optimizer.js'
 import { updateNode } from './update.js'
 
@@ -82,8 +81,7 @@ export class Adam extends AdamFamily {
   constructor(params: Params<AdamSettings>, options?: Options)
   constructor(options?: Options)
   constructor(first?: Params<AdamSettings> | Options, second?: Options) {
-    const [params, options] = splitArguments(first, second)
-    super(params, { ...DEFAULTS, ...options })
+    super(first, second, DEFAULTS)
   }
 }
 
@@ -97,7 +95,6 @@ export class AdamW extends AdamFamily {
   constructor(params: Params<AdamSettings>, options?: Options)
   constructor(options?: Options)
   constructor(first?: Params<AdamSettings> | Options, second?: Options) {
-    const [params, options] = splitArguments(first, second)
-    super(params, { ...DEFAULTS, weightDecay: 0.01, ...options })
+    super(first, second, { ...DEFAULTS, weightDecay: 0.01 })
   }
 }

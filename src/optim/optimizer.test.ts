@@ -166,6 +166,29 @@ describe('settings', () => {
       'SGD: Expected at least one parameter. Received an empty list.',
     )
     expect(() => new SGD([p, p])).toThrow('each parameter once')
+    expect(() => new SGD([p], { learningRate: 0.1 } as never)).toThrow(
+      'SGD: Expected settings among lr, momentum, dampening, nesterov, weightDecay, maximize. ' +
+        'Received learningRate.',
+    )
+    expect(() => new SGD([p], 0.1 as never)).toThrow(
+      'SGD: Expected settings such as { lr: 0.1 }. Received 0.1.',
+    )
+  })
+
+  test('that are no parameters are refused', () => {
+    const p = parameter(1)
+    const refused = (x: unknown, received: string): void =>
+      expect(() => new Adam(x as never)).toThrow(
+        `Adam: Expected parameters (net.parameters()) or settings such as { lr: 0.1 }. Received ${received}.`,
+      )
+    refused(new (class Net {})(), 'Net')
+    refused(null, 'null')
+    refused(5, '5')
+    refused(p, 'Parameter')
+    refused(() => [p], 'a function')
+    expect(() => new Adam('p' as never)).toThrow(
+      'Adam: Expected parameters (or groups { params }). Received p.',
+    )
     expect(() => new SGD([ones([1]) as Variable])).toThrow(
       'SGD: Expected parameters (or groups { params }). Received Tensor.',
     )

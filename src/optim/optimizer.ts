@@ -36,15 +36,6 @@ export type Params<H extends Hyperparameters> =
 /** State of one parameter, by name. */
 export type Slots = Record<string, Variable>
 
-/** Constructors take parameters and settings, or settings alone. */
-export function splitArguments<H extends Hyperparameters>(
-  first: Params<H> | Partial<H> | undefined,
-  second: Partial<H> | undefined,
-): [params: Params<H> | null, options: Partial<H>] {
-  const alone = first === undefined || !(Symbol.iterator in first)
-  return alone ? [null, (first as Partial<H>) ?? {}] : [first as Params<H>, second ?? {}]
-}
-
 /**
  * The base class of all optimizers. Mirrors `torch.optim.Optimizer`: `zeroGrad`, `step`, groups of
  * parameters, `stateDict`.
@@ -59,10 +50,29 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
   readonly state = new Map<Variable, Slots>()
   private readonly defaults: H
 
-  constructor(params: Params<H> | null, defaults: H) {
-    this.defaults = defaults
-    this.check(defaults)
-    const list = params === null ? [] : [...params]
+  /**
+   * @param first Parameters, or groups of them, with settings in `second`; or settings alone.
+   * @param defaults Every setting there is, with its default.
+   * @throws ValueError for settings that make no sense or are none, and for what are no parameters.
+   */
+  constructor(
+    first: Params<H> | Partial<H> | undefined,
+    second: Partial<H> | undefined,
+    defaults: H,
+  ) {
+    const params = isIterable(first) ? first : null
+    const settings = params === null ? first : second
+    if (settings !== undefined && !isPlain(settings)) {
+      const expected = params === null ? 'parameters (net.parameters()) or settings' : 'settings'
+      throw new ValueError(this.name, `${expected} such as { lr: 0.1 }`, describe(settings))
+    }
+    const unknown = Object.keys(settings ?? {}).find((key) => !Object.hasOwn(defaults, key))
+    if (unknown !== undefined) {
+      throw new ValueError(this.name, `settings among ${Object.keys(defaults).join(', ')}`, unknown)
+    }
+    this.defaults = { ...defaults, ...settings }
+    this.check(this.defaults)
+    const list = [...(params ?? [])]
     if (params !== null && list.length === 0) {
       throw new ValueError(this.name, 'at least one parameter', 'an empty list')
     }
@@ -268,8 +278,20 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
 const isGroup = (x: { readonly params?: unknown }): boolean =>
   typeof x.params === 'object' && x.params !== null && Symbol.iterator in x.params
 
-const describe = (x: unknown): string =>
-  typeof x === 'object' && x !== null ? (x.constructor?.name ?? 'an object') : String(x)
+const isIterable = <T>(x: Iterable<T> | object | null | undefined): x is Iterable<T> =>
+  x !== null && x !== undefined && Symbol.iterator in Object(x)
+
+/** Whether a value is an object as `{ }` makes it: not a module, say. */
+function isPlain(x: unknown): x is object {
+  if (typeof x !== 'object' || x === null) return false
+  const prototype = Object.getPrototypeOf(x)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+function describe(x: unknown): string {
+  if (typeof x === 'function') return 'a function'
+  return typeof x === 'object' && x !== null ? (x.constructor?.name ?? 'an object') : String(x)
+}
 
 /** Everything but the learning rate is part of a plan: a trace holds only as long as it stays. */
 function guardSettings(group: object): void {

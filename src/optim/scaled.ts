@@ -11,7 +11,6 @@ import {
   type ParamGroup,
   type Params,
   type Slots,
-  splitArguments,
 } from './optimizer.js'
 
 interface Descent {
@@ -61,8 +60,7 @@ export class RMSprop extends Optimizer<RMSpropSettings> {
     first?: Params<RMSpropSettings> | Partial<RMSpropSettings>,
     second?: Partial<RMSpropSettings>,
   ) {
-    const [params, options] = splitArguments(first, second)
-    super(params, { ...RMSPROP, ...options })
+    super(first, second, RMSPROP)
   }
 
   protected override check(settings: RMSpropSettings): void {
@@ -128,8 +126,7 @@ export class Adagrad extends Optimizer<AdagradSettings> {
     first?: Params<AdagradSettings> | Partial<AdagradSettings>,
     second?: Partial<AdagradSettings>,
   ) {
-    const [params, options] = splitArguments(first, second)
-    super(params, { ...ADAGRAD, ...options })
+    super(first, second, ADAGRAD)
   }
 
   protected override check(settings: AdagradSettings): void {

@@ -10,7 +10,6 @@ import {
   type ParamGroup,
   type Params,
   type Slots,
-  splitArguments,
 } from './optimizer.js'
 import { updateNode } from './update.js'
 
@@ -45,8 +44,7 @@ export class SGD extends Optimizer<SGDSettings> {
   constructor(params: Params<SGDSettings>, options?: Partial<SGDSettings>)
   constructor(options?: Partial<SGDSettings>)
   constructor(first?: Params<SGDSettings> | Partial<SGDSettings>, second?: Partial<SGDSettings>) {
-    const [params, options] = splitArguments(first, second)
-    super(params, { ...DEFAULTS, ...options })
+    super(first, second, DEFAULTS)
   }
 
   protected override check(settings: SGDSettings): void {
