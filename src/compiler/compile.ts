@@ -8,7 +8,7 @@ import { chain } from './chain.js'
 import { type FuseOptions, fuse } from './fuse/fuse.js'
 import type { BufferRef } from './kernel/assembly.js'
 import type { Command, Fault, Plan, PlanBuffer, Target } from './kernel/ir.js'
-import { sharing } from './kernel/same.js'
+import { doSame, Firsts } from './kernel/same.js'
 import { scratchLayout } from './kernel/scratch.js'
 import { Buffers } from './lower/buffers.js'
 import { homeOf, lowerGroups } from './lower/lower.js'
@@ -36,13 +36,13 @@ export function compileProgram(program: Program, target: Target, options: FuseOp
   )
 }
 
-/** Steps whose kernels are the same object where they are the same function: who asks about one, asks once. */
+/** Steps whose kernels are one object where they are one function of one name: who asks about it, asks once. */
 function withEqualKernels(steps: readonly Step[]): Step[] {
-  const share = sharing()
+  const firsts = new Firsts((a, b) => a.name === b.name && doSame(a, b))
   return steps.map((step) => {
     if (step.op === 'host') return step
     const { kernel, args } = step.call
-    return { op: 'kernel', call: { kernel: share(kernel), args } }
+    return { op: 'kernel', call: { kernel: firsts.of(kernel), args } }
   })
 }
 

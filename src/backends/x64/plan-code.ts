@@ -3,7 +3,7 @@
 
 import { debug } from '../../base/debug.js'
 import type { Kernel } from '../../compiler/kernel/ir.js'
-import { KernelMap } from '../../compiler/kernel/same.js'
+import { Firsts } from '../../compiler/kernel/same.js'
 import { compileKernel } from './emit/kernel.js'
 import { Code } from './native/code.js'
 import { roundUp } from './native/pages.js'
@@ -63,52 +63,49 @@ type Known = Omit<Place, 'block'> & { readonly block: WeakRef<Block> }
 
 /** The code of the plans of one device. */
 export class CodeCache {
-  private readonly known: KernelMap<Known>
+  private readonly firsts: Firsts
+  /** By the kernels that stand for others. */
+  private readonly known = new Map<Kernel, Known>()
 
   /** @param emit makes code of kernels instead of the emitter, for each kernel its own */
   constructor(
     private readonly target: X64Target,
     private readonly emit: Emit | null = null,
   ) {
-    this.known = this.kernelMap()
-  }
-
-  /** A map by what kernels do; or, where each has code of its own, by which they are. */
-  private kernelMap<V>(): KernelMap<V> {
-    return new KernelMap(this.emit === null ? undefined : (a, b) => a === b)
+    this.firsts = new Firsts(emit === null ? undefined : (a, b) => a === b)
   }
 
   /** The code of some kernels: what is there already, and the rest in a new block. */
   codeOf(kernels: Iterable<Kernel>): PlanCode {
+    const firsts = new Map<Kernel, Kernel>()
     const places = new Map<Kernel, Place>()
-    const blocks = new Set<Block>()
-    const missing = this.kernelMap<Kernel[]>()
-    const groups: Kernel[][] = []
+    const missing = new Set<Kernel>()
     for (const kernel of kernels) {
-      const known = this.known.get(kernel)
+      const first = this.firsts.of(kernel)
+      firsts.set(kernel, first)
+      const known = this.known.get(first)
       const block = known?.block.deref()
-      const alike = missing.get(kernel)
-      if (known !== undefined && block !== undefined) {
-        places.set(kernel, { ...known, block })
-        blocks.add(block)
-      } else if (alike === undefined) {
-        const group = [kernel]
-        missing.set(kernel, group)
-        groups.push(group)
-      } else alike.push(kernel)
+      if (known === undefined || block === undefined) missing.add(first)
+      else places.set(first, { ...known, block })
     }
-    if (groups.length > 0) blocks.add(this.add(groups, places))
-    return new PlanCode(places, blocks)
+    try {
+      if (missing.size > 0) this.add([...missing], places)
+    } catch (error) {
+      // No block came to be that would do this one day.
+      this.forget(missing)
+      throw error
+    }
+    return new PlanCode(firsts, places)
   }
 
-  /** @param groups kernels that do the same */
-  private add(groups: readonly (readonly Kernel[])[], places: Map<Kernel, Place>): Block {
+  /** Makes code of kernels that stand for others, and notes where it is. */
+  private add(kernels: readonly Kernel[], places: Map<Kernel, Place>): void {
     const { target, emit } = this
     const parts: Uint8Array[] = []
     const offsets: number[] = []
     let size = 0
-    for (const [kernel] of groups) {
-      const { bytes } = (emit ?? emitted)(kernel!, target)
+    for (const kernel of kernels) {
+      const { bytes } = (emit ?? emitted)(kernel, target)
       parts.push(bytes)
       offsets.push(size)
       size = roundUp(size + bytes.length, ALIGNMENT)
@@ -116,47 +113,53 @@ export class CodeCache {
     // Between kernels there is nothing to run: trap.
     const whole = new Uint8Array(size).fill(0xcc)
     for (const [i, bytes] of parts.entries()) whole.set(bytes, offsets[i])
-    const block = new Block(whole, () => this.forget(reference))
+    const block = new Block(whole, () => this.forget(kernels))
     const reference = new WeakRef(block)
-    for (const [i, kernels] of groups.entries()) {
+    for (const [i, kernel] of kernels.entries()) {
       const where = { offset: offsets[i]!, bytes: parts[i]!.length }
-      this.known.set(kernels[0]!, { ...where, block: reference })
-      for (const kernel of kernels) places.set(kernel, { ...where, block })
+      this.known.set(kernel, { ...where, block: reference })
+      places.set(kernel, { ...where, block })
     }
-    return block
   }
 
-  private forget(block: WeakRef<Block>): void {
-    this.known.prune((known) => known.block === block)
+  private forget(kernels: Iterable<Kernel>): void {
+    for (const kernel of kernels) {
+      this.known.delete(kernel)
+      this.firsts.forget(kernel)
+    }
   }
 }
 
 /** The code of a plan, until it is freed. */
 export class PlanCode {
-  /** Bytes of instructions and constants, and functions they make up. */
+  /** Bytes of instructions and constants. */
   readonly bytes: number
-  readonly functions: number
+  private readonly blocks: ReadonlySet<Block>
 
+  /**
+   * @param firsts for each kernel the one whose code it runs
+   * @param places where that code is
+   */
   constructor(
+    private readonly firsts: ReadonlyMap<Kernel, Kernel>,
     private readonly places: ReadonlyMap<Kernel, Place>,
-    private readonly blocks: ReadonlySet<Block>,
   ) {
-    for (const block of blocks) block.use()
-    const functions = new Map<number, number>()
-    for (const { block, offset, bytes } of places.values()) {
-      functions.set(block.address + offset, bytes)
-    }
-    this.functions = functions.size
-    this.bytes = [...functions.values()].reduce((sum, bytes) => sum + bytes, 0)
+    this.blocks = new Set([...places.values()].map(({ block }) => block))
+    for (const block of this.blocks) block.use()
+    this.bytes = [...places.values()].reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
   get kernels(): number {
+    return this.firsts.size
+  }
+
+  get functions(): number {
     return this.places.size
   }
 
   /** Where a kernel's function is. */
   addressOf(kernel: Kernel): number {
-    const { block, offset } = this.places.get(kernel)!
+    const { block, offset } = this.places.get(this.firsts.get(kernel)!)!
     return block.address + offset
   }
 

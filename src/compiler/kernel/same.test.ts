@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { affine, ofVar, plus } from './affine.js'
 import { KernelBuilder } from './builder.js'
 import type { Kernel } from './ir.js'
-import { KernelMap, sharing } from './same.js'
+import { doSame, Firsts } from './same.js'
 
 interface Parts {
   readonly buffer?: string
@@ -28,11 +28,11 @@ function kernel({ buffer = 'x', length = 32, value = 1, offset = 0, swapped }: P
 
 describe('kernels are the same', () => {
   it('whatever their variables are numbered, and their buffers called', () => {
-    const share = sharing()
+    const firsts = new Firsts()
     const first = kernel()
-    expect(share(first)).toBe(first)
-    expect(share(kernel())).toBe(first)
-    expect(share(kernel({ buffer: 'z' }))).toBe(first)
+    expect(firsts.of(first)).toBe(first)
+    expect(firsts.of(kernel())).toBe(first)
+    expect(firsts.of(kernel({ buffer: 'z' }))).toBe(first)
   })
 
   it('and not where anything that counts differs', () => {
@@ -44,23 +44,26 @@ describe('kernels are the same', () => {
       { offset: 1 },
       { swapped: true },
     ]
-    const share = sharing()
-    const shared = [{}, ...others].map((p) => share(kernel(p)))
-    expect(new Set(shared).size).toBe(shared.length)
+    const firsts = new Firsts()
+    const found = [{}, ...others].map((p) => firsts.of(kernel(p)))
+    expect(new Set(found).size).toBe(found.length)
+  })
+
+  it('or where more is asked for', () => {
+    const firsts = new Firsts((a, b) => doSame(a, b) && a.buffers[0]?.name === b.buffers[0]?.name)
+    const [x, z] = [kernel(), kernel({ buffer: 'z' })]
+    expect(firsts.of(x)).toBe(x)
+    expect(firsts.of(z)).toBe(z)
+    expect(firsts.of(kernel({ buffer: 'z' }))).toBe(z)
   })
 })
 
-describe('a map by what kernels do', () => {
-  it('finds, replaces and forgets what was said about an equal kernel', () => {
-    const map = new KernelMap<string>()
-    map.set(kernel(), 'one')
-    map.set(kernel({ value: 2 }), 'two')
-    expect(map.get(kernel({ buffer: 'z' }))).toBe('one')
-    expect(map.get(kernel({ value: 3 }))).toBeUndefined()
-    map.set(kernel(), 'first')
-    expect(map.get(kernel())).toBe('first')
-    map.prune((value) => value === 'first')
-    expect(map.get(kernel())).toBeUndefined()
-    expect(map.get(kernel({ value: 2 }))).toBe('two')
-  })
+it('the first of kernels that are the same can be forgotten, and no other is', () => {
+  const firsts = new Firsts()
+  const [first, other, next] = [kernel(), kernel({ value: 2 }), kernel()]
+  for (const k of [first, other]) firsts.of(k)
+  firsts.forget(first)
+  expect(firsts.of(next)).toBe(next)
+  expect(firsts.of(kernel())).toBe(next)
+  expect(firsts.of(kernel({ value: 2 }))).toBe(other)
 })

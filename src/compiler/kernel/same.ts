@@ -4,65 +4,37 @@
 import type { Kernel } from './ir.js'
 import { signatureOf } from './signature.js'
 
-interface Entry<V> {
-  readonly kernel: Kernel
-  value: V
-}
-
 /** What little tells most kernels apart: to write signatures takes long, and few kernels need one. */
 const sketchOf = ({ grid, body, buffers }: Kernel): string =>
   `${grid} ${body.length} ${buffers.map((b) => b.length)}`
 
-const doSame = (a: Kernel, b: Kernel): boolean => a === b || signatureOf(a) === signatureOf(b)
+/** Whether two kernels do the same. */
+export const doSame = (a: Kernel, b: Kernel): boolean =>
+  a === b || signatureOf(a) === signatureOf(b)
 
-/** A map by what kernels do, instead of which they are. */
-export class KernelMap<V> {
-  private readonly entries = new Map<string, Entry<V>[]>()
+/** Knows the first kernel of each kind it was asked about: that one stands for those that are the same. */
+export class Firsts {
+  private readonly bySketch = new Map<string, Kernel[]>()
 
-  /** @param same what it takes for two kernels to be one key */
+  /** @param same what it takes for two kernels to be the same */
   constructor(private readonly same: (a: Kernel, b: Kernel) => boolean = doSame) {}
 
-  private find(kernel: Kernel): Entry<V> | undefined {
-    return this.entries.get(sketchOf(kernel))?.find((e) => this.same(e.kernel, kernel))
-  }
-
-  get(kernel: Kernel): V | undefined {
-    return this.find(kernel)?.value
-  }
-
-  set(kernel: Kernel, value: V): void {
-    const known = this.find(kernel)
-    if (known !== undefined) {
-      known.value = value
-      return
-    }
+  /** The first kernel that is the same as this one; it may be this one. */
+  of(kernel: Kernel): Kernel {
     const sketch = sketchOf(kernel)
-    const alike = this.entries.get(sketch)
-    if (alike === undefined) this.entries.set(sketch, [{ kernel, value }])
-    else alike.push({ kernel, value })
+    const alike = this.bySketch.get(sketch)
+    const first = alike?.find((k) => this.same(k, kernel))
+    if (first !== undefined) return first
+    if (alike === undefined) this.bySketch.set(sketch, [kernel])
+    else alike.push(kernel)
+    return kernel
   }
 
-  /** Forgets the values for which `gone` holds. */
-  prune(gone: (value: V) => boolean): void {
-    for (const [sketch, alike] of this.entries) {
-      const kept = alike.filter((e) => !gone(e.value))
-      if (kept.length === 0) this.entries.delete(sketch)
-      else if (kept.length < alike.length) this.entries.set(sketch, kept)
-    }
-  }
-}
-
-/** Answers with the first kernel that is equal to the one it is asked about, and called the same. */
-export function sharing(): (kernel: Kernel) => Kernel {
-  const known = new Map<string, Kernel[]>()
-  return (kernel) => {
-    const alike = known.get(kernel.name)
-    if (alike === undefined) {
-      known.set(kernel.name, [kernel])
-      return kernel
-    }
-    const first = alike.find((k) => doSame(k, kernel))
-    if (first === undefined) alike.push(kernel)
-    return first ?? kernel
+  /** Has another kernel be the first in the place of this one. */
+  forget(kernel: Kernel): void {
+    const sketch = sketchOf(kernel)
+    const others = this.bySketch.get(sketch)?.filter((k) => k !== kernel) ?? []
+    if (others.length > 0) this.bySketch.set(sketch, others)
+    else this.bySketch.delete(sketch)
   }
 }
