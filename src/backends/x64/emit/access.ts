@@ -2,6 +2,7 @@
 
 import type { Access } from '../../../compiler/kernel/addresses.js'
 import { BYTES, type Reg, type RegType } from '../../../compiler/kernel/ir.js'
+import { isScale } from './general.js'
 import { laneDistances, scaled } from './indices.js'
 import type { Elements } from './isa/isa.js'
 import { type Mem, mem, r32, r64, type VectorBits, type VReg, view } from './machine/code.js'
@@ -42,7 +43,7 @@ export function elementAt(e: State, s: Of<'gather' | 'scatter'>, a: Access, offs
   code.emit('vmovd', [r32(at), view(offset, 128)])
   code.emit('movsxd', [r64(at), r32(at)])
   const step = s.scale * BYTES[s.buffer.type]
-  if (step === 1 || step === 2 || step === 4 || step === 8) {
+  if (isScale(step)) {
     return mem(pointerOf(e, s, a), a.bytes, { index: at, scale: step })
   }
   const scaledAt = code.gp()

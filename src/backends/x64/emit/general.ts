@@ -1,10 +1,13 @@
 // Arithmetic of 64-bit general registers with constants: what indices and addresses are made of.
 
-import { mem, r64, type VReg } from './machine/code.js'
+import { type Mem, mem, r64, type VReg } from './machine/code.js'
 import type { State } from './state.js'
 
 /** Whether an instruction can hold a number: 32 bits, with a sign. */
 export const fits = (n: number): boolean => (n | 0) === n
+
+/** Whether an address can have an index times a number. */
+export const isScale = (n: number): n is Mem['scale'] => n === 1 || n === 2 || n === 4 || n === 8
 
 /** dst += constant. */
 export function addConstant(e: State, dst: VReg, constant: number): void {
@@ -18,10 +21,10 @@ export function addConstant(e: State, dst: VReg, constant: number): void {
   e.code.g('add', dst, t)
 }
 
-/** dst = base + times · value, or the product alone. */
+/** dst = base + times · value, or the product alone. `base` may be `dst` only if `times` is a scale. */
 export function setSum(e: State, dst: VReg, base: VReg | null, value: VReg, times: number): void {
   const { code } = e
-  if (base !== null && (times === 1 || times === 2 || times === 4 || times === 8)) {
+  if (base !== null && isScale(times)) {
     code.emit('lea', [r64(dst), mem(base, 0, { index: value, scale: times })])
     return
   }
@@ -32,17 +35,13 @@ export function setSum(e: State, dst: VReg, base: VReg | null, value: VReg, time
 /** dst += times · value. */
 export function addMultiple(e: State, dst: VReg, value: VReg, times: number): void {
   const { code } = e
-  if (times === 1) {
-    code.g('add', dst, value)
-    return
+  if (times === 1) code.g('add', dst, value)
+  else if (isScale(times)) setSum(e, dst, dst, value, times)
+  else {
+    const product = code.gp()
+    multiply(e, product, value, times)
+    code.g('add', dst, product)
   }
-  if (times === 2 || times === 4 || times === 8) {
-    code.emit('lea', [r64(dst), mem(dst, 0, { index: value, scale: times })])
-    return
-  }
-  const t = code.gp()
-  multiply(e, t, value, times)
-  code.g('add', dst, t)
 }
 
 /** dst = times · value. */
