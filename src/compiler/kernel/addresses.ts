@@ -21,22 +21,24 @@ export interface Term {
   readonly bytes: number
 }
 
+/** What a pointer points into; null for an offset from the start of any buffer, if those are asked for. */
+export type Pointee = BufferDecl | null
+
 /** An integer register that holds an address, or an offset. */
-export interface Pointer {
+export interface Pointer<B extends Pointee = Pointee> {
   readonly id: number
-  /** The buffer it points into; null for an offset from the start of any buffer. */
-  readonly buffer: BufferDecl | null
+  readonly buffer: B
   /** Set to this pointer (or, if null, the buffer's base, or 0) + Σ terms + bytes … */
-  readonly from: Pointer | null
+  readonly from: Pointer<B> | null
   readonly terms: readonly Term[]
   readonly bytes: number
   /** … and advanced by this a step of its loop's variable; 0 where no loop carries it. */
   readonly step: number
 }
 
-export interface Access {
+export interface Access<B extends Pointee = Pointee> {
   /** A pointer into the buffer, or an offset from its start. */
-  readonly pointer: Pointer
+  readonly pointer: Pointer<B>
   /** Constant distance from the pointer, for lane 0. */
   readonly bytes: number
   /** Distance from lane to lane, by the coefficient of the vector loop's variable. */
@@ -47,14 +49,14 @@ export interface Access {
   readonly varying: readonly Term[]
 }
 
-export interface AddressPlan {
+export interface AddressPlan<B extends Pointee = Pointee> {
   /** Pointers to set where the kernel starts, in order. */
-  readonly entry: readonly Pointer[]
+  readonly entry: readonly Pointer<B>[]
   /** Pointers to set before a loop, and to advance by `step` · the loop's step after each round. */
-  readonly loops: ReadonlyMap<Stmt, readonly Pointer[]>
+  readonly loops: ReadonlyMap<Stmt, readonly Pointer<B>[]>
   /** Pointers to set after a `divide` or `modulo`. */
-  readonly after: ReadonlyMap<Stmt, readonly Pointer[]>
-  readonly accesses: ReadonlyMap<Stmt, Access>
+  readonly after: ReadonlyMap<Stmt, readonly Pointer<B>[]>
+  readonly accesses: ReadonlyMap<Stmt, Access<B>>
 }
 
 type AccessStmt = Extract<Stmt, { op: 'load' | 'prefetch' | 'gather' | 'store' | 'scatter' }>
@@ -134,6 +136,12 @@ const sorted = (terms: Term[]): Term[] =>
  * @param sharing buffers from which on those that are gone through alike share an offset, for targets whose
  *   instructions can add one
  */
+export function planAddresses(kernel: Kernel, varying: ReadonlySet<number>): AddressPlan<BufferDecl>
+export function planAddresses(
+  kernel: Kernel,
+  varying: ReadonlySet<number>,
+  sharing: number,
+): AddressPlan
 export function planAddresses(
   kernel: Kernel,
   varying: ReadonlySet<number>,

@@ -1,10 +1,9 @@
 // Addresses of memory accesses, and the instructions for each element type.
 
-import type { Access } from '../../../compiler/kernel/addresses.js'
 import { BYTES, type MemoryType, type Reg } from '../../../compiler/kernel/ir.js'
 import type { LaneMemoryOp, MemoryOp } from '../encode/opcodes.js'
 import { pushLaneDistances, scaleLanes } from './indices.js'
-import { isWhole, type Of, type State } from './state.js'
+import { type Access, isWhole, type Of, type State } from './state.js'
 
 interface Instructions {
   readonly load: MemoryOp
@@ -44,7 +43,7 @@ export const accessOf = (e: State, s: Of<'load' | 'gather' | 'store' | 'scatter'
 
 export const pushPointer = (e: State, a: Access): void => {
   const local = e.pointers.get(a.pointer.id)
-  if (local === undefined) throw new Error(`a pointer into ${a.pointer.buffer?.name} is not set`)
+  if (local === undefined) throw new Error(`a pointer into ${a.pointer.buffer.name} is not set`)
   e.f.get(local)
 }
 
@@ -79,7 +78,7 @@ export function addressesOf(
   }
   if (e.lanes && !isWhole(e.lanes.mask, part)) {
     // Where a masked lane points is anybody's guess, and may lie outside memory.
-    f.get(e.bases.get(a.pointer.buffer!)!)
+    f.get(e.bases.get(a.pointer.buffer)!)
     f.op('i32x4.splat')
     f.get(e.lanes.mask!.locals[part]!)
     e.registers.selectLanes()

@@ -1,11 +1,11 @@
 // Index arithmetic: affine values, loop bounds, quotients and remainders, as scalars and as lanes.
 
-import type { Pointer, Term } from '../../../compiler/kernel/addresses.js'
+import type { Term } from '../../../compiler/kernel/addresses.js'
 import { coefficientOf } from '../../../compiler/kernel/affine.js'
 import type { Affine, Bound, RegType } from '../../../compiler/kernel/ir.js'
 import { knownQuotient } from '../../../compiler/kernel/known.js'
 import { affinesOf } from '../../../compiler/kernel/walk.js'
-import { type Of, PART, type State, type VariableHome } from './state.js'
+import { type Of, PART, type Pointer, type State, type VariableHome } from './state.js'
 
 /** Pushes an affine value as an i32. Inside a vector loop: that of the first lane of part 0. */
 export function pushAffine(e: State, a: Affine, plus = 0): void {
@@ -219,8 +219,8 @@ export function setPointer(e: State, p: Pointer): void {
     local = f.local('i32')
     e.pointers.set(p.id, local)
   }
-  const base = p.from ? e.pointers.get(p.from.id) : e.bases.get(p.buffer!)
-  if (base === undefined) throw new Error(`no base for a pointer into ${p.buffer?.name}`)
+  const base = p.from ? e.pointers.get(p.from.id) : e.bases.get(p.buffer)
+  if (base === undefined) throw new Error(`no base for a pointer into ${p.buffer.name}`)
   f.get(base)
   let constant = p.bytes
   for (const { variable, bytes } of p.terms) {

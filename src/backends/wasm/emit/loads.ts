@@ -1,9 +1,8 @@
 // Loads: neighbours as one instruction, everything else lane by lane.
 
-import type { Access } from '../../../compiler/kernel/addresses.js'
 import { BYTES, type MemoryType, type Reg } from '../../../compiler/kernel/ir.js'
 import { accessOf, addressesOf, INSTRUCTIONS, pushPointer, pushScalarElement } from './access.js'
-import { halvesOf, type Of, PART, type State } from './state.js'
+import { type Access, halvesOf, type Of, PART, type State } from './state.js'
 
 export function loadScalar(e: State, s: Of<'load'>): void {
   const a = accessOf(e, s)

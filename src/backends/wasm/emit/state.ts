@@ -1,6 +1,6 @@
 // What the parts of the kernel emitter share: the function being written, and where values are.
 
-import type { AddressPlan } from '../../../compiler/kernel/addresses.js'
+import type * as addresses from '../../../compiler/kernel/addresses.js'
 import type { BufferDecl, RegType, Stmt } from '../../../compiler/kernel/ir.js'
 import type { Liveness } from '../../../compiler/kernel/liveness.js'
 import type { Ranges } from '../../../compiler/kernel/ranges.js'
@@ -61,11 +61,15 @@ export type VariableHome =
   /** A v128 of i32 a part. */
   | { readonly kind: 'lanes'; readonly locals: number[] }
 
+/** Every pointer is into a buffer: no instruction adds an offset that buffers share to the start of one. */
+export type Pointer = addresses.Pointer<BufferDecl>
+export type Access = addresses.Access<BufferDecl>
+
 export interface State {
   readonly f: FunctionBody
   readonly features: Features
   readonly helpers: Helpers
-  readonly addresses: AddressPlan
+  readonly addresses: addresses.AddressPlan<BufferDecl>
   readonly varying: Varying
   readonly liveness: Liveness
   readonly ranges: Ranges

@@ -1,11 +1,10 @@
 // Stores: neighbours as one instruction, everything else lane by lane. Masked lanes are never written, not
 // even with what was there: another thread may be writing it.
 
-import type { Access } from '../../../compiler/kernel/addresses.js'
 import { BYTES, type MemoryType, type Reg } from '../../../compiler/kernel/ir.js'
 import type { LaneMemoryOp } from '../encode/opcodes.js'
 import { accessOf, addressesOf, INSTRUCTIONS, pushPointer, pushScalarElement } from './access.js'
-import { halvesOf, isWhole, type Lanes, type Of, PART, type State } from './state.js'
+import { type Access, halvesOf, isWhole, type Lanes, type Of, PART, type State } from './state.js'
 
 export function storeScalar(e: State, s: Of<'store' | 'scatter'>): void {
   const { f, registers } = e
