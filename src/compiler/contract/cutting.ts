@@ -45,18 +45,18 @@ export interface Extent {
   readonly bytes: number
 }
 
-/** Multiply-adds of a product that is done in microseconds. */
-const TINY = 1 << 18
-/** Multiply-adds of a result, and of all, up to which a product is brief. */
-const BRIEF_DEPTH = 64
-const BRIEF = 1 << 23
+/** Multiply-adds below which a product is brief: it is done in microseconds. */
+const BRIEF = 1 << 18
+/** The same for one with few of them to a result, and how few. */
+const BRIEF_SHALLOW = 1 << 23
+const SHALLOW = 64
 /** How low a tile may be that divides the rows. */
 const LOWEST = 0.6
 
 /** Whether a product spends its time less on multiply-adds than on what is done with its results. */
 function isBrief(e: Extent): boolean {
   const work = e.batch * e.rows * e.columns * e.depth
-  return work < TINY || (work < BRIEF && e.depth <= BRIEF_DEPTH)
+  return work < BRIEF || (work < BRIEF_SHALLOW && e.depth <= SHALLOW)
 }
 
 /** A tile of somewhat fewer rows that leaves none over, if there is one: what is left over takes code of its own. */

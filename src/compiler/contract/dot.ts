@@ -11,8 +11,8 @@ import { ALWAYS, type Readings } from './readings.js'
 import { type DotSpec, dotAxes } from './spec.js'
 import { lowerTree, readingsOfTree } from './tree.js'
 
-/** Multiply-adds below which tiles are not worth their code. */
-const SMALL = 512
+/** Multiply-adds beyond which tiles are worth their code. */
+const WORTH_TILES = 512
 
 /** Kernels that compute `dot` of what the readers read and hand it to `out`. */
 export function lowerDot(
@@ -50,7 +50,7 @@ function wayOf(p: Product): keyof typeof WAYS {
   if (p.numerics.order === 'tree' && results > 0) return 'tree'
   const work = results * sizeOf(p.contract)
   const tiled = p.dtype === 'float32' || p.dtype === 'float64' || p.dtype === 'int32'
-  return work === 0 || !tiled || (work <= SMALL && p.numerics.parts === 1) ? 'plain' : 'tiled'
+  return work === 0 || !tiled || (work <= WORTH_TILES && p.numerics.parts === 1) ? 'plain' : 'tiled'
 }
 
 /** The dot with its axes sorted by what they do. */

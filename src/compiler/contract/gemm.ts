@@ -166,10 +166,10 @@ function tiledProduct(
 
 /** Steps of K that the lanes of a panel are asked for ahead. */
 const STEPS_AHEAD = 4
-/** Multiply-adds of a product that is done before what many steps a round save has paid for their code. */
-const SMALL = 1 << 23
-/** Most steps that a round takes in one of those. */
-const SMALL_STEPS = 2
+/** Multiply-adds from which on rounds of many steps save more time than their code takes to make. */
+const WORTH_LONG_ROUNDS = 1 << 23
+/** Most steps of a round before that. */
+const SHORT_ROUND = 2
 /** Steps of K beside which asking for a tile's results is next to nothing. */
 const WORTH_FETCHING = 64
 
@@ -210,7 +210,7 @@ class ChunkEmitter {
     this.rowsFollow = staged ? rows.follows.map(() => true) : rows.follows
     const bytes = (p.dtype === 'float64' ? 8 : 4) * length * c.chunkColumns
     const { prefetches = false, cache, steps = 1 } = ctx.target
-    this.steps = k.flops < 2 * SMALL ? Math.min(SMALL_STEPS, steps) : steps
+    this.steps = k.flops < 2 * WORTH_LONG_ROUNDS ? Math.min(SHORT_ROUND, steps) : steps
     this.fetchesAhead = prefetches && bytes > cache.l1
     const last = p.batch.length + p.left.free.length + p.right.free.length - 1
     const alongLanes = p.right.free.length === 1 && probeWrite(p).stride(last) === 1
