@@ -11,6 +11,7 @@ import { target, values, Workspace } from '../src/compiler/contract/fixtures.js'
 import { convSizes, dotAxes } from '../src/compiler/contract/spec.js'
 import type { KernelCall, Reader, Writer } from '../src/compiler/kernel/assembly.js'
 import type { ConvAttrs } from '../src/ir/build.js'
+import { convAttrs } from '../src/ir/primitives/convsamples.js'
 
 const engine = detectEngine()
 const tile = target(4, 8, 4, engine.fused)
@@ -90,17 +91,7 @@ describe.runIf(engine.problem === '')('contractions as WebAssembly', () => {
       reversed?: readonly number[]
     } = {},
   ): void => {
-    const rank = input.length - 2
-    const attrs = {
-      strides: Array<number>(rank).fill(1),
-      low: Array<number>(rank).fill(0),
-      high: Array<number>(rank).fill(0),
-      inputDilation: Array<number>(rank).fill(1),
-      kernelDilation: Array<number>(rank).fill(1),
-      groups: 1,
-      batchGroups: 1,
-      ...change,
-    }
+    const attrs = convAttrs(input.length - 2, change)
     const spec = { attrs, input, kernel, dtype: 'float32' as const }
     const s = convSizes(spec)
     const left = { shape: input, ...(views.input ? { perm: views.input } : {}) }

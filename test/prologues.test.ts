@@ -13,6 +13,7 @@ import * as b from '../src/ir/build.js'
 import { relu } from '../src/ir/composites/index.js'
 import type { Node } from '../src/ir/node.js'
 import type { NDArray } from '../src/ir/op.js'
+import { convAttrs } from '../src/ir/primitives/convsamples.js'
 import '../src/ir/primitives/index.js'
 import { parameter } from '../src/ir/primitives/source.js'
 import { expandComposites, gradients } from '../src/transforms/grad.js'
@@ -32,16 +33,8 @@ const pixels = (x: Node): Node => {
   return b.div(y, b.fullLike(y, 255))
 }
 
-const CONV = {
-  strides: [1, 1],
-  low: [0, 0],
-  high: [0, 0],
-  inputDilation: [1, 1],
-  kernelDilation: [1, 1],
-  groups: 1,
-  batchGroups: 1,
-}
-const same = { ...CONV, low: [1, 1], high: [1, 1] }
+const CONV = convAttrs(2)
+const same = convAttrs(2, { low: [1, 1], high: [1, 1] })
 
 interface Case {
   roots(): Node[]

@@ -16,6 +16,7 @@ import {
 } from '../../src/compiler/contract/spec.js'
 import type { KernelCall } from '../../src/compiler/kernel/assembly.js'
 import type { ConvAttrs } from '../../src/ir/build.js'
+import { convAttrs } from '../../src/ir/primitives/convsamples.js'
 import { compile, copyBandwidth, engine, peakProgram, time, wasmTarget } from './machine.js'
 
 const option = (name: string): string | undefined =>
@@ -65,21 +66,6 @@ function dotRow(
   }
 }
 
-function convAttrs(change: Partial<ConvAttrs>): ConvAttrs {
-  const ones = [1, 1]
-  const zeros = [0, 0]
-  return {
-    strides: ones,
-    low: zeros,
-    high: zeros,
-    inputDilation: ones,
-    kernelDilation: ones,
-    groups: 1,
-    batchGroups: 1,
-    ...change,
-  }
-}
-
 interface ConvCase {
   readonly attrs?: Partial<ConvAttrs>
   readonly inputPerm?: readonly number[]
@@ -96,7 +82,7 @@ function convRow(
   { attrs, inputPerm, kernelPerm, kernelReversed }: ConvCase = {},
 ): () => Row {
   return () => {
-    const spec: ConvSpec = { attrs: convAttrs(attrs ?? {}), input, kernel, dtype: 'float32' }
+    const spec: ConvSpec = { attrs: convAttrs(2, attrs), input, kernel, dtype: 'float32' }
     const s = convSizes(spec)
     const shape = [s.batch, s.groups * s.features, ...s.output]
     const w = new Workspace(target)

@@ -18,6 +18,7 @@ import {
 } from '../../src/compiler/kernel/assembly.js'
 import { scratchLayout } from '../../src/compiler/kernel/scratch.js'
 import type { ConvAttrs } from '../../src/ir/build.js'
+import { convAttrs } from '../../src/ir/primitives/convsamples.js'
 import { planOf } from '../wasm/plans.js'
 
 const option = (name: string): string | undefined =>
@@ -93,20 +94,10 @@ interface Case {
   readonly outPerm?: readonly number[]
 }
 
-const ONES = [1, 1]
 const SWAP = [1, 0, 2, 3]
 
 function build(c: Case): Program & { readonly flops: number } {
-  const attrs: ConvAttrs = {
-    strides: ONES,
-    low: [0, 0],
-    high: [0, 0],
-    inputDilation: ONES,
-    kernelDilation: ONES,
-    groups: 1,
-    batchGroups: 1,
-    ...c.attrs,
-  }
+  const attrs = convAttrs(2, c.attrs)
   const spec: ConvSpec = { attrs, input: c.input, kernel: c.kernel, dtype: 'float32' }
   const s = convSizes(spec)
   const shape = [s.batch, s.groups * s.features, ...s.output]

@@ -8,6 +8,7 @@ import * as b from '../../src/ir/build.js'
 import { convBias } from '../../src/ir/composites/conv.js'
 import { batchNorm, layerNorm } from '../../src/ir/composites/norm.js'
 import { avgPool, maxPool } from '../../src/ir/composites/pool.js'
+import { convAttrs } from '../../src/ir/primitives/convsamples.js'
 import '../../src/ir/primitives/index.js'
 import { parameter } from '../../src/ir/primitives/source.js'
 
@@ -16,15 +17,7 @@ const as = (dtype: DType, ...shape: number[]) => parameter(shape, dtype)
 const zero = b.constant(0, 'float32')
 const index = b.constant(0, 'int32')
 
-const plain: b.ConvAttrs = {
-  strides: [1, 1],
-  low: [0, 0],
-  high: [0, 0],
-  inputDilation: [1, 1],
-  kernelDilation: [1, 1],
-  groups: 1,
-  batchGroups: 1,
-}
+const plain = convAttrs(2)
 const matmul: b.DotAttrs = { leftBatch: [], rightBatch: [], leftContract: [1], rightContract: [0] }
 const window = { size: [3], strides: [1], dilation: [1] }
 

@@ -15,6 +15,7 @@ import { batchNorm, layerNorm } from '../../src/ir/composites/norm.js'
 import { avgPool, maxPool } from '../../src/ir/composites/pool.js'
 import { apply, type Node } from '../../src/ir/node.js'
 import type { Attrs, AttrValue, NDArray } from '../../src/ir/op.js'
+import { convAttrs } from '../../src/ir/primitives/convsamples.js'
 import { gradients } from '../../src/transforms/grad.js'
 import { rewrite } from '../../src/transforms/rewrite.js'
 import '../../src/ir/primitives/index.js'
@@ -46,17 +47,6 @@ function substitute(
   })
   return { roots: result, moved }
 }
-
-const attrs2d = (special: Partial<b.ConvAttrs> = {}): b.ConvAttrs => ({
-  strides: [1, 1],
-  low: [0, 0],
-  high: [0, 0],
-  inputDilation: [1, 1],
-  kernelDilation: [1, 1],
-  groups: 1,
-  batchGroups: 1,
-  ...special,
-})
 
 type Sizes = Readonly<Record<'n' | 'h' | 'w', Dim>>
 
@@ -164,7 +154,8 @@ const CASES: readonly Case[] = [
       [3, 2, 3, 3],
     ],
     shape: '[n, 3, 3, 3]',
-    build: ([x, w]) => b.conv([x!, w!], attrs2d({ strides: [2, 2], low: [1, 1], high: [1, 1] })),
+    build: ([x, w]) =>
+      b.conv([x!, w!], convAttrs(2, { strides: [2, 2], low: [1, 1], high: [1, 1] })),
   },
   {
     name: 'conv, open batch, groups',
@@ -173,7 +164,7 @@ const CASES: readonly Case[] = [
       [6, 2, 3, 3],
     ],
     shape: '[n, 6, 2, 2]',
-    build: ([x, w]) => b.conv([x!, w!], attrs2d({ groups: 2 })),
+    build: ([x, w]) => b.conv([x!, w!], convAttrs(2, { groups: 2 })),
   },
   {
     name: 'conv, all open',
@@ -182,7 +173,8 @@ const CASES: readonly Case[] = [
       [3, 2, 3, 2],
     ],
     shape: '[n, 3, ((h + -1)//2) + 1, ((w + -1)//3) + 1]',
-    build: ([x, w]) => b.conv([x!, w!], attrs2d({ strides: [2, 3], low: [1, 0], high: [1, 1] })),
+    build: ([x, w]) =>
+      b.conv([x!, w!], convAttrs(2, { strides: [2, 3], low: [1, 0], high: [1, 1] })),
   },
   {
     name: 'conv, all open, dilated',
@@ -192,7 +184,10 @@ const CASES: readonly Case[] = [
     ],
     shape: '[n, 2, 2*h + -3, ((w + -3)//2) + 1]',
     build: ([x, w]) =>
-      b.conv([x!, w!], attrs2d({ inputDilation: [2, 1], strides: [1, 2], kernelDilation: [2, 2] })),
+      b.conv(
+        [x!, w!],
+        convAttrs(2, { inputDilation: [2, 1], strides: [1, 2], kernelDilation: [2, 2] }),
+      ),
   },
   {
     name: 'unfold',

@@ -3,6 +3,7 @@
 import * as b from '../../src/ir/build.js'
 import * as f from '../../src/ir/composites/index.js'
 import type { Node } from '../../src/ir/node.js'
+import { convAttrs } from '../../src/ir/primitives/convsamples.js'
 import { parameter } from '../../src/ir/primitives/source.js'
 import { expandComposites, gradients } from '../../src/transforms/grad.js'
 
@@ -66,16 +67,6 @@ export function mlpStep(batch: number, sizes: readonly number[], optimizer = sgd
   return finish(loss, optimizer(loss, params))
 }
 
-const convAttrs = (pad: number): b.ConvAttrs => ({
-  strides: [1, 1],
-  low: [pad, pad],
-  high: [pad, pad],
-  inputDilation: [1, 1],
-  kernelDilation: [1, 1],
-  groups: 1,
-  batchGroups: 1,
-})
-
 /** Two blocks of convolution, batch norm, ReLU and max pooling, then dropout and a linear layer. */
 export function cnnStep(batch: number, side: number, channels: readonly [number, number]): Step {
   const [c1, c2] = channels
@@ -86,7 +77,12 @@ export function cnnStep(batch: number, side: number, channels: readonly [number,
     return p
   }
   const block = (x: Node, from: number, to: number): Node => {
-    const y = f.convBias(x, param(to, from, 3, 3), param(to), convAttrs(1))
+    const y = f.convBias(
+      x,
+      param(to, from, 3, 3),
+      param(to),
+      convAttrs(2, { low: [1, 1], high: [1, 1] }),
+    )
     const [n] = f.batchNorm(y, param(to), param(to))
     return f.maxPool(f.relu(n), [2, 2])
   }

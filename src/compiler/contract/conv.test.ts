@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { sizeOf } from '../../base/shape.js'
 import type { ConvAttrs } from '../../ir/build.js'
+import { convAttrs } from '../../ir/primitives/convsamples.js'
 import type { KernelCall, LoweringContext, Reader } from '../kernel/assembly.js'
 import { fma32 } from '../kernel/lanewise.js'
 import { lowerConv } from './conv.js'
@@ -67,18 +68,6 @@ function naive(spec: ConvSpec, input: ArrayLike<number>, kernel: ArrayLike<numbe
   return Float32Array.from(out)
 }
 
-/** Attributes with nothing unusual, for `rank` spatial axes. */
-const attrs = (rank: number, change: Partial<ConvAttrs> = {}): ConvAttrs => ({
-  strides: Array(rank).fill(1),
-  low: Array(rank).fill(0),
-  high: Array(rank).fill(0),
-  inputDilation: Array(rank).fill(1),
-  kernelDilation: Array(rank).fill(1),
-  groups: 1,
-  batchGroups: 1,
-  ...change,
-})
-
 interface Views {
   readonly inputPerm?: readonly number[]
   readonly kernelPerm?: readonly number[]
@@ -113,7 +102,12 @@ function check(
   targets = TARGETS,
   lower: typeof lowerConv = lowerConv,
 ): void {
-  const spec: ConvSpec = { attrs: attrs(input.length - 2, change), input, kernel, dtype: 'float32' }
+  const spec: ConvSpec = {
+    attrs: convAttrs(input.length - 2, change),
+    input,
+    kernel,
+    dtype: 'float32',
+  }
   const s = convSizes(spec)
   const shape = [s.batch, s.groups * s.features, ...s.output]
   const inputData = values(sizeOf(input), 1)

@@ -6,17 +6,7 @@ import { apply, type Node } from '../node.js'
 import { define } from '../op.js'
 import { checkSameDType, checkSameShape } from '../primitives/check.js'
 import { convOp } from '../primitives/conv.js'
-
-const attrsOf = (special: Partial<ConvAttrs> = {}): ConvAttrs => ({
-  strides: [1, 1],
-  low: [0, 0],
-  high: [0, 0],
-  inputDilation: [1, 1],
-  kernelDilation: [1, 1],
-  groups: 1,
-  batchGroups: 1,
-  ...special,
-})
+import { convAttrs } from '../primitives/convsamples.js'
 
 const convBiasOp = define<ConvAttrs>({
   name: 'convBias',
@@ -38,21 +28,21 @@ const convBiasOp = define<ConvAttrs>({
   samples: () => [
     {
       inputs: [{ shape: [2, 3, 5, 5] }, { shape: [4, 3, 3, 3] }, { shape: [4] }],
-      attrs: attrsOf(),
+      attrs: convAttrs(2),
     },
     {
       inputs: [{ shape: [1, 4, 6, 5] }, { shape: [6, 2, 3, 3] }, { shape: [6] }],
-      attrs: attrsOf({ strides: [2, 1], low: [1, 1], high: [1, 1], groups: 2 }),
+      attrs: convAttrs(2, { strides: [2, 1], low: [1, 1], high: [1, 1], groups: 2 }),
       note: 'groups, stride, padding',
     },
     {
       inputs: [{ shape: [1, 2, 3, 3] }, { shape: [3, 2, 3, 3] }, { shape: [3] }],
-      attrs: attrsOf({ inputDilation: [2, 2], low: [1, 1], high: [2, 2] }),
+      attrs: convAttrs(2, { inputDilation: [2, 2], low: [1, 1], high: [2, 2] }),
       note: 'transposed',
     },
     {
       inputs: [{ shape: [0, 2, 4, 4] }, { shape: [3, 2, 3, 3] }, { shape: [3] }],
-      attrs: attrsOf(),
+      attrs: convAttrs(2),
       note: 'empty batch',
     },
   ],

@@ -3,8 +3,8 @@
 import type { ConvAttrs } from '../build.js'
 import type { Sample } from '../op.js'
 
-/** A plain convolution of `rank` spatial axes, with what is special about it. */
-const plain = (rank: number, special: Partial<ConvAttrs> = {}): ConvAttrs => {
+/** Attributes of a convolution of `rank` spatial axes: plain but for what is special about it. */
+export const convAttrs = (rank: number, special: Partial<ConvAttrs> = {}): ConvAttrs => {
   const each = (n: number): number[] => new Array<number>(rank).fill(n)
   return {
     strides: each(1),
@@ -67,7 +67,7 @@ const ROWS: readonly Row[] = [
 export const convSamples = (): readonly Sample<ConvAttrs>[] => [
   ...ROWS.map(([note, input, weight, special]) => ({
     inputs: [{ shape: input }, { shape: weight }],
-    attrs: plain(input.length - 2, special),
+    attrs: convAttrs(input.length - 2, special),
     note,
   })),
   {
@@ -75,13 +75,13 @@ export const convSamples = (): readonly Sample<ConvAttrs>[] => [
       { shape: [1, 2, 4, 4], dtype: 'float64' },
       { shape: [2, 2, 3, 3], dtype: 'float64' },
     ],
-    attrs: plain(2),
+    attrs: convAttrs(2),
   },
   {
     inputs: [
       { shape: [1, 2, 5], dtype: 'int32' },
       { shape: [2, 2, 3], dtype: 'int32' },
     ],
-    attrs: plain(1),
+    attrs: convAttrs(1),
   },
 ]
