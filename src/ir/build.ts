@@ -202,24 +202,15 @@ const gatherOp = withAttrs<{ axis: number; call: string }>('gather')
  */
 export const gather = (x: Node, indices: Node, axis: number, call = 'gather'): Node =>
   gatherOp([x, indices], { axis, call })
-const scatterAddOp = withAttrs<{ axis: number; call: string }>('scatterAdd')
+const scatter = (name: 'scatterAdd' | 'scatterSet') => {
+  const op = withAttrs<{ axis: number; call: string }>(name)
+  return (base: Node, indices: Node, updates: Node, axis: number, call: string = name): Node =>
+    op([base, indices, updates], { axis, call })
+}
 /** `base` with `updates` (shaped as gather's result) added at `indices`, duplicates in index order. */
-export const scatterAdd = (
-  base: Node,
-  indices: Node,
-  updates: Node,
-  axis: number,
-  call = 'scatterAdd',
-): Node => scatterAddOp([base, indices, updates], { axis, call })
-const scatterSetOp = withAttrs<{ axis: number; call: string }>('scatterSet')
+export const scatterAdd = scatter('scatterAdd')
 /** As `scatterAdd`, but updates replace; of duplicates the last wins. */
-export const scatterSet = (
-  base: Node,
-  indices: Node,
-  updates: Node,
-  axis: number,
-  call = 'scatterSet',
-): Node => scatterSetOp([base, indices, updates], { axis, call })
+export const scatterSet = scatter('scatterSet')
 const dynamicSliceOp = withAttrs<{ sizes: readonly Dim[] }>('dynamicSlice')
 /** A block of `sizes` at int32 scalar starts, one per axis, clamped so that the block fits. */
 export const dynamicSlice = (x: Node, starts: readonly Node[], sizes: readonly Dim[]): Node =>
