@@ -36,8 +36,7 @@ export type CpuId = (leaf: number, subleaf?: number) => Leaf
 /** void f(u32 words[5]): CPUID of words[0], words[1] to words[0 … 3], or XCR0 if words[4] is set. */
 function probe(): Uint8Array {
   const a = new Assembler()
-  const extended = a.label('xgetbv')
-  const done = a.label('done')
+  const [extended, done] = a.labels('xgetbv', 'done')
   a.push(rbx)
   a.mov(eax, mem({ base: rdi }))
   a.mov(ecx, mem({ base: rdi, disp: 4 }))

@@ -68,7 +68,7 @@ export function handKernel(
 
 /** Runs `body` with the index of an element in rax, for `per` of them a chunk, up to n. */
 function elements(a: Assembler, n: number, per: number, body: () => void): void {
-  const [loop, done] = [a.label('loop'), a.label('done')]
+  const [loop, done] = a.labels('loop', 'done')
   a.imul(rax, rdi, per)
   a.lea(r8, mem({ base: rax, disp: per }))
   a.mov(ecx, n)
@@ -138,7 +138,7 @@ export const rounding = (): Kernel =>
 /** Fills `words` of scratch memory with the chunk's number, and stores the last if the first still has it. */
 export const scratching = (grid: number, words: number): Kernel =>
   handKernel('scratching', grid, 1000 * grid, (a) => {
-    const [loop, lost] = [a.label('loop'), a.label('lost')]
+    const [loop, lost] = a.labels('loop', 'lost')
     a.mov(rcx, words)
     a.bind(loop)
     a.mov(qword({ base: rsi, index: rcx, scale: 8, disp: -8 }), rdi)

@@ -58,6 +58,11 @@ class Core {
     return new Label(name)
   }
 
+  /** New labels of these names: `const [loop, end] = a.labels('loop', 'end')`. */
+  labels<N extends readonly string[]>(...names: N): { readonly [K in keyof N]: Label } {
+    return names.map((name) => this.label(name)) as { [K in keyof N]: Label }
+  }
+
   /** Puts a label here. Returns it: `const loop = a.bind(a.label('loop'))`. */
   bind(label: Label): Label {
     this.checkOpen('bind')

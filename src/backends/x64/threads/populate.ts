@@ -33,13 +33,7 @@ function populator(): number {
 
 function assemble(): Uint8Array {
   const a = new Assembler()
-  const label = (name: string) => a.label(name)
-  const [stretch, piece, last, over] = [
-    label('stretch'),
-    label('piece'),
-    label('last'),
-    label('over'),
-  ]
+  const [stretch, piece, last, over] = a.labels('stretch', 'piece', 'last', 'over')
   a.push(rbx)
   a.push(rdi)
   a.lea(rbx, mem({ base: rdi, disp: LIST.stretches }))

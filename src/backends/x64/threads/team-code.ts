@@ -70,13 +70,8 @@ const SAVED = [rbx, rbp, r12, r13, r14, r15]
 
 /** void run(Job*): what JavaScript calls. Alone, or with the team if there is work for it and it is free. */
 function emitRun(a: Assembler, walk: Label, team: number, rdtscp: boolean): Label {
-  const [alone, start, clear, cleared] = [
-    a.label('alone'),
-    a.label('start'),
-    a.label('clear'),
-    a.label('cleared'),
-  ]
-  const [posted, out] = [a.label('posted'), a.label('out')]
+  const [alone, start, clear, cleared] = a.labels('alone', 'start', 'clear', 'cleared')
+  const [posted, out] = a.labels('posted', 'out')
   a.align(32)
   const entry = a.bind(a.label('run'))
   for (const r of SAVED) a.push(r)
@@ -155,7 +150,7 @@ function emitRun(a: Assembler, walk: Label, team: number, rdtscp: boolean): Labe
 
 /** void help(i64 thread): where threads spend their lives. */
 function emitHelp(a: Assembler, walk: Label, team: number, rdtscp: boolean): Label {
-  const [next, noticed, join] = [a.label('next'), a.label('noticed'), a.label('join')]
+  const [next, noticed, join] = a.labels('next', 'noticed', 'join')
   // A set of processors, and words for MXCSR and for how crowded it is; aligned for calls.
   const frame = MASK_BYTES + 24
   a.align(32)
@@ -224,7 +219,7 @@ function emitHelp(a: Assembler, walk: Label, team: number, rdtscp: boolean): Lab
  * woken from. From then on the thread runs on any of the others this process may use.
  */
 function emitMoveAway(a: Assembler): void {
-  const [fine, loop] = [a.label('fine'), a.label('mask')]
+  const [fine, loop] = a.labels('fine', 'mask')
   a.rdtscp()
   a.and(ecx, 0xfff)
   a.cmp(ecx, mem({ base: r8, disp: TEAM.processor }))

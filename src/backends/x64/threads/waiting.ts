@@ -96,7 +96,7 @@ export function lookFor(
   a.cmp(rax, patience.spin)
   a.jb(spinning)
   if (crowded === undefined) return
-  const [yielding, taken, sleepy] = [a.label('yield'), a.label('taken'), a.label('sleepy')]
+  const [yielding, taken, sleepy] = a.labels('yield', 'taken', 'sleepy')
   a.cmp(crowded, 0)
   a.je(yielding)
   a.dec(crowded)

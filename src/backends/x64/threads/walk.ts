@@ -40,10 +40,9 @@ const r15d = gp32(15)
  * memory; r15: the job's number, 0 for a thread that is alone. Changes everything but r13, r14, r15, rbp.
  */
 export function emitWalk(a: Assembler, walk: Label, team: number): void {
-  const label = (name: string): Label => a.label(name)
-  const [next, command, everything] = [label('next'), label('command'), label('everything')]
-  const [draw, barrier] = [label('draw'), label('barrier')]
-  const [pieces, link, linked] = [label('pieces'), label('link'), label('linked')]
+  const [next, command, everything] = a.labels('next', 'command', 'everything')
+  const [draw, barrier] = a.labels('draw', 'barrier')
+  const [pieces, link, linked] = a.labels('pieces', 'link', 'linked')
 
   a.align(32)
   a.bind(walk)
@@ -56,7 +55,7 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   a.cmp(eax, KIND.barrier)
   a.jae(barrier)
   // Whoever is alone does everything; else the first thread does what is not shared.
-  const shared = label('shared')
+  const shared = a.label('shared')
   a.test(r15d, r15d)
   a.je(everything)
   a.cmp(eax, KIND.shared)
@@ -79,7 +78,7 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
 
   // Pieces from ebx up to the end in the frame: of this command, and of those that go on with them.
   a.bind(link)
-  const chunks = label('each')
+  const chunks = a.label('each')
   a.mov(dword({ base: rsp, disp: FRAME.start }), ebx)
   a.mov(qword({ base: rsp, disp: FRAME.head }), r12)
   a.bind(chunks)
@@ -119,7 +118,7 @@ export function emitWalk(a: Assembler, walk: Label, team: number): void {
   a.jmp(link)
 
   a.bind(barrier)
-  const [met, stamp] = [label('met'), label('stamp')]
+  const [met, stamp] = a.labels('met', 'stamp')
   a.cmp(eax, KIND.link)
   a.je(next)
   a.cmp(eax, KIND.stamp)
@@ -157,7 +156,7 @@ function emitStamp(a: Assembler): void {
  * its lower half, and what was taken from the end in its upper one.
  */
 function emitDraw(a: Assembler, none: Label): void {
-  const [fromStart, odd, taken] = [a.label('start'), a.label('odd'), a.label('taken')]
+  const [fromStart, odd, taken] = a.labels('start', 'odd', 'taken')
   a.mov(ecx, mem({ base: rsp, disp: FRAME.share }))
   a.mov(rdx, mem({ base: r12, disp: COMMAND.counter }))
   a.mov(eax, ecx)
@@ -193,7 +192,7 @@ function emitDraw(a: Assembler, none: Label): void {
 
 /** Looks up the addresses of a command's buffers. */
 function emitGather(a: Assembler): void {
-  const [loop, none] = [a.label('gather'), a.label('gathered')]
+  const [loop, none] = a.labels('gather', 'gathered')
   a.mov(ecx, mem({ base: r12, disp: COMMAND.argCount }))
   a.mov(rsi, mem({ base: r12, disp: COMMAND.args }))
   a.mov(rdx, mem({ base: rbp, disp: JOB.table }))
@@ -210,7 +209,7 @@ function emitGather(a: Assembler): void {
 
 /** Calls the kernel for chunks from ebx up to the stop in the frame. */
 function emitChunks(a: Assembler): void {
-  const [loop, none] = [a.label('chunks'), a.label('called')]
+  const [loop, none] = a.labels('chunks', 'called')
   a.cmp(ebx, mem({ base: rsp, disp: FRAME.stop }))
   a.jae(none)
   a.bind(loop)
@@ -227,7 +226,7 @@ function emitChunks(a: Assembler): void {
 
 /** Goes to `met` when all members have finished the phase at r12. */
 function emitFinish(a: Assembler, team: number, met: Label): void {
-  const [retry, last, quiet] = [a.label('retry'), a.label('last'), a.label('quiet')]
+  const [retry, last, quiet] = a.labels('retry', 'last', 'quiet')
   a.movabs(r8, team)
   a.mov(rax, mem({ base: r8, disp: TEAM.state }))
   a.bind(retry)
