@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import type * as Host from './pages/host.js'
 import type * as Programs from './pages/programs.js'
+import type * as Threads from './pages/threads.js'
 import type { Page } from './support/chromium.js'
 import { describeBrowser, withBrowser } from './support/suite.js'
 
@@ -40,7 +41,11 @@ describeBrowser('a Content-Security-Policy', () => {
 
   test('that forbids such workers leaves one thread to do all the work', async () => {
     const page = await open('without-blobs')
+    const { products } = page.module<typeof Threads>('threads.js')
+    const { most, listening, first, digests } = await products(2)
+    expect({ most, listening, digests }).toEqual({ most: 1, listening: 0, digests: [first] })
     expect((await computing(page)).device).toBe('wasm')
+    expect(page.complaints.length).toBeGreaterThan(0)
     for (const complaint of page.complaints) expect(complaint).toContain('worker-src')
   })
 
