@@ -2,9 +2,9 @@
 
 import { describe, test } from 'vitest'
 import { values } from '../../../src/compiler/contract/fixtures.js'
-import { type affine, plus, times } from '../../../src/compiler/kernel/affine.js'
+import { plus, times } from '../../../src/compiler/kernel/affine.js'
 import { KernelBuilder } from '../../../src/compiler/kernel/builder.js'
-import type { Kernel, Reg } from '../../../src/compiler/kernel/ir.js'
+import type { Affine, Kernel, Reg } from '../../../src/compiler/kernel/ir.js'
 import type { Subject } from './subject.js'
 import { sample } from './values.js'
 
@@ -30,7 +30,7 @@ export function testPressure({ check }: Subject): void {
           const k = new KernelBuilder(`${type} ${n} ${lanes}`)
           const x = k.buffer('x', type, 'read', n + 40)
           const y = k.buffer('y', type, 'write', n)
-          const body = (i: ReturnType<typeof affine>): void => {
+          const body = (i: Affine): void => {
             const loaded = Array.from({ length: 40 }, (_, j) => k.load(x, plus(i, j)))
             let sum = k.set('sub', loaded[39]!, loaded[0]!)
             for (const v of loaded) sum = k.set('sub', v, sum)
@@ -95,7 +95,7 @@ export function testPressure({ check }: Subject): void {
       )
       k.loop('i', n, (i) => {
         k.loop('j', 2, (j) => {
-          const at = (b: number) => times(plus(plus(times(i, 2), j), 0), b + 1)
+          const at = (b: number): Affine => times(plus(times(i, 2), j), b + 1)
           let last: Reg = k.index('i64', plus(times(i, 3), 1))
           for (const [b, x] of xs.entries()) {
             const v = k.load(x, at(b))
