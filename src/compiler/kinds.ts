@@ -92,5 +92,7 @@ export const needsMemory = (node: Node, operand: number): boolean =>
 /** A gather from a plain counter gives the index itself, checked. (Losses check their classes so.) */
 export const isIndexCheck = (node: Node): boolean => {
   const x = node.inputs[0]
-  return node.op.name === 'gather' && x?.op.name === 'iota' && x.shape.length === 1
+  if (node.op.name !== 'gather' || x?.op.name !== 'iota') return false
+  const { axis } = node.attrs
+  return x.attrs.axis === axis && x.shape.every((n, i) => n === 1 || i === axis)
 }

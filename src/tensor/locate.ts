@@ -24,31 +24,29 @@ export function indexNode(where: string, x: Node): Node {
 const spreadLike = (value: number, x: Node): Node =>
   b.broadcastTo(scalarNode(value, x.dtype), x.shape)
 
-/** Negative positions counted from the front; those outside become ones that are an error at run time. */
+/** Negative positions counted from the front; those outside stay as they are, an error at run time. */
 export function wrapped(index: Node, n: Dim): Node {
   if (!isKnown(n)) return index
-  return b.select(b.lt(index, b.zerosLike(index)), b.add(index, spreadLike(n, index)), index)
+  const fromFront = b.add(index, spreadLike(n, index))
+  const zero = b.zerosLike(index)
+  return b.select(b.and(b.lt(index, zero), b.le(zero, fromFront)), fromFront, index)
 }
 
-/** Whether positions lie on an axis of `n`. */
-const inside = (index: Node, n: number): Node =>
-  b.and(b.le(b.zerosLike(index), index), b.lt(index, spreadLike(n, index)))
+/** Positions on `axis`, of size `n`, that are known to lie on it: one that does not is a fault of `where`. */
+export function checked(where: string, index: Node, n: number, axis: number): Node {
+  const counter = b.iota([...Array<number>(axis).fill(1), n], axis, 'int32')
+  return b.reshape(b.gather(counter, index, axis, where), index.shape)
+}
 
 /**
- * Positions on several axes of sizes `sizes`, as positions on those axes flattened into one. A position
- * outside its axis becomes -1, so that it stays an error. All index nodes have one shape.
+ * Positions on several axes of sizes `sizes`, all of which lie on them, as positions on those axes flattened
+ * into one. All index nodes have one shape.
  */
 export function joined(indices: readonly Node[], sizes: StaticShape): Node {
   const strides = stridesOf(sizes)
-  let flat: Node | null = null
-  let valid: Node | null = null
-  for (const [i, index] of indices.entries()) {
-    const part = strides[i] === 1 ? index : b.mul(index, spreadLike(strides[i]!, index))
-    const ok = inside(index, sizes[i]!)
-    flat = flat === null ? part : b.add(flat, part)
-    valid = valid === null ? ok : b.and(valid, ok)
-  }
-  return b.select(valid!, flat!, b.fullLike(flat!, -1))
+  return indices
+    .map((index, i) => (strides[i] === 1 ? index : b.mul(index, spreadLike(strides[i]!, index))))
+    .reduce((sum, part) => b.add(sum, part))
 }
 
 /** Sizes that have to be known, because positions are computed with them. */
@@ -73,7 +71,8 @@ export function alongAxis(where: string, shape: Shape, index: Node, axis: number
       { shape, index: picks, axis },
     )
   }
-  const coordinates = picks.map((_, i) => (i === axis ? index : b.iota(picks, i, 'int32')))
+  const own = checked(where, index, sizes[axis]!, axis)
+  const coordinates = picks.map((_, i) => (i === axis ? own : b.iota(picks, i, 'int32')))
   return b.reshape(joined(coordinates, sizes), [sizeOf(picks)])
 }
 

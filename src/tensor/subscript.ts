@@ -15,7 +15,15 @@ import type { Node } from '../ir/node.js'
 import type { TensorCore } from './core.js'
 import { type Index, type IndexItem, readIndex } from './indexspec.js'
 import { readContents, storedOf } from './literals.js'
-import { indexNode, isMask, joined, knownShape, nonzeroCoordinates, wrapped } from './locate.js'
+import {
+  checked,
+  indexNode,
+  isMask,
+  joined,
+  knownShape,
+  nonzeroCoordinates,
+  wrapped,
+} from './locate.js'
 import { position, type Span, spanOf } from './slices.js'
 
 /** An axis of the input that an index tensor picks from; `index` counts from the front. */
@@ -137,10 +145,12 @@ function picked(where: string, x: Node, at: readonly number[], indices: readonly
   if (at.length === 1) return b.gather(x, indices[0]!, at[0]!, where)
   let shape: Shape = []
   for (const index of indices) shape = broadcastShapes(where, shape, index.shape)
-  const spread = indices.map((index) => b.broadcastTo(index, shape))
   const sizes = knownShape(
     where,
     at.map((i) => x.shape[i]!),
+  )
+  const spread = indices.map((index, i) =>
+    b.broadcastTo(checked(where, index, sizes[i]!, at[i]!), shape),
   )
   const neighbours = at.every((axis, i) => axis === at[0]! + i)
   const rest = x.shape.map((_, i) => i).filter((i) => !at.includes(i))
