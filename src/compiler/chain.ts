@@ -42,6 +42,7 @@ const NO_TERMS: Affine['terms'] = []
 
 /** Accesses whose places differ by numbers only, by what they share: as a rule copies of an unrolled one. */
 type Accesses = Map<Affine['terms'], Interval>
+type Access = readonly [terms: Affine['terms'], near: Interval]
 
 /** How a kernel reads and writes each of its slots. */
 function accessesOf(kernel: Kernel): Map<number, { reads: Accesses; writes: Accesses }> {
@@ -64,19 +65,25 @@ function accessesOf(kernel: Kernel): Map<number, { reads: Accesses; writes: Acce
 }
 
 /** The places of accesses, at least and at most. */
-function placesOf(accesses: Accesses, ranges: Ranges): Interval {
-  let places = NOTHING
-  for (const [terms, { low, high }] of accesses) {
+function placesOf(accesses: readonly Access[], ranges: Ranges): Interval {
+  let { low, high } = NOTHING
+  for (let n = 0; n < accesses.length; n++) {
+    const [terms, near] = accesses[n]!
     const from = ranges.affine({ constant: 0, terms })
-    places = hull(places, { low: from.low + low, high: from.high + high })
+    low = Math.min(low, from.low + near.low)
+    high = Math.max(high, from.high + near.high)
   }
-  return places
+  return { low, high }
 }
 
 /** What each piece of a kernel touches of its slots, in order of declaration. */
 function touchedBy(kernel: Kernel, pieces: number): Touched[] {
   const slots = kernel.buffers.filter((b) => b.space === 'slot')
-  const accesses = accessesOf(kernel)
+  const all = accessesOf(kernel)
+  const accesses = slots.map(({ id }) => {
+    const { reads, writes } = all.get(id)!
+    return { reads: [...reads], writes: [...writes] }
+  })
   const definitions = definitionsOf(kernel)
   const touched = slots.map(({ access }) => ({
     reads: access === 'write' ? null : ([] as Interval[]),
@@ -85,8 +92,8 @@ function touchedBy(kernel: Kernel, pieces: number): Touched[] {
   const each = kernel.grid / pieces
   for (let p = 0; p < pieces; p++) {
     const ranges = new Ranges(kernel, { low: p * each, high: (p + 1) * each - 1 }, definitions)
-    for (const [i, { id }] of slots.entries()) {
-      const { reads, writes } = accesses.get(id)!
+    for (let i = 0; i < slots.length; i++) {
+      const { reads, writes } = accesses[i]!
       touched[i]!.reads?.push(placesOf(reads, ranges))
       touched[i]!.writes?.push(placesOf(writes, ranges))
     }

@@ -40,7 +40,8 @@ export const callsOf = (step: Exclude<Link, { op: 'host' }>): readonly KernelCal
 function touched({ kernel, args }: KernelCall, how: 'read' | 'write'): BufferRef[] {
   const out: BufferRef[] = []
   let slot = 0
-  for (const b of kernel.buffers) {
+  for (let n = 0; n < kernel.buffers.length; n++) {
+    const b = kernel.buffers[n]!
     if (b.space !== 'slot') continue
     const ref = args[slot++] as BufferRef
     if (b.access === how || b.access === 'readwrite') out.push(ref)

@@ -136,10 +136,17 @@ function unitCost(
   target: Target,
 ) {
   // Each axis is so many pieces of one size and perhaps one of another.
-  const cut = (size: number, of: number): readonly (readonly [number, number])[] =>
-    [[Math.floor(size / of), of] as const, [1, size % of] as const].filter(
-      ([n, length]) => n > 0 && length > 0,
-    )
+  const cut = (size: number, of: number): readonly (readonly [number, number])[] => {
+    const whole = Math.floor(size / of)
+    const rest = size % of
+    if (rest === 0) return [[whole, of]]
+    return whole === 0
+      ? [[1, rest]]
+      : [
+          [whole, of],
+          [1, rest],
+        ]
+  }
   const lanes = cut(Math.ceil(features / native), vectors)
   let cost = 0
   let shapes = 0

@@ -175,7 +175,9 @@ export class IndexSpace {
   }
 
   private gatherOnce(sum: Affine): Affine | null {
-    for (const low of sum.terms) {
+    if (this.digits.size === 0) return null
+    for (let n = 0; n < sum.terms.length; n++) {
+      const low = sum.terms[n]!
       const l = this.digits.get(low.variable.id)
       if (l === undefined || l.mod === 0) continue
       const rest = (...without: IndexVar[]): Affine => ({

@@ -115,7 +115,10 @@ interface Scope {
 /** A number that is equal for equal pointers, and seldom for others. */
 function hashOf(buffer: BufferDecl | null, terms: readonly Term[], bias: number): number {
   let h = Math.imul((buffer?.id ?? -1) + 1, 0x9e3779b1) ^ bias
-  for (const t of terms) h = Math.imul(h ^ t.variable.id, 0x85ebca6b) ^ t.bytes
+  for (let n = 0; n < terms.length; n++) {
+    const { variable, bytes } = terms[n]!
+    h = Math.imul(h ^ variable.id, 0x85ebca6b) ^ bytes
+  }
   return h | 0
 }
 
@@ -127,9 +130,16 @@ function sameTerms(a: readonly Term[], b: readonly Term[]): boolean {
   return true
 }
 
-/** Terms in one order, so that equal sums are seen to be equal. */
-const sorted = (terms: Term[]): Term[] =>
-  terms.length < 2 ? terms : terms.sort((a, b) => a.variable.id - b.variable.id)
+/** Puts terms in one order, so that equal sums are seen to be equal: they are few, and mostly in it. */
+function sorted(terms: Term[]): Term[] {
+  for (let n = 1; n < terms.length; n++) {
+    const t = terms[n]!
+    let at = n
+    for (; at > 0 && terms[at - 1]!.variable.id > t.variable.id; at--) terms[at] = terms[at - 1]!
+    terms[at] = t
+  }
+  return terms
+}
 
 /**
  * @param varying index variables that differ from lane to lane (see varying.ts)
@@ -228,7 +238,8 @@ export function planAddresses(
   // First all accesses, so that those which can share a pointer are known …
   let order = 0
   const visit = (body: readonly Stmt[], scope: Scope): void => {
-    for (const s of body) {
+    for (let n = 0; n < body.length; n++) {
+      const s = body[n]!
       order++
       if (s.op === 'divide' || s.op === 'modulo') {
         divisions.set(s.variable.id, { stmt: s, order })

@@ -1,4 +1,5 @@
-// Affine index arithmetic: what addresses and loop bounds are made of.
+// Affine index arithmetic: what addresses and loop bounds are made of. (It goes through terms by index: there
+// are very many sums, and in a young process iterators and closures would be most of their cost.)
 
 import type { Affine, IndexVar } from './ir.js'
 
@@ -22,14 +23,15 @@ export function plus(a: Affine, b: Affine | number): Affine {
   if (a.terms.length === 0) return plus(b, a.constant)
   // Terms are never written to, so those that stay as they are can be shared.
   const terms = a.terms.slice()
-  for (const t of b.terms) {
+  for (let n = 0; n < b.terms.length; n++) {
+    const t = b.terms[n]!
     let i = 0
-    while (i < terms.length && (terms[i] as Term).variable.id !== t.variable.id) i++
+    while (i < terms.length && terms[i]!.variable.id !== t.variable.id) i++
     if (i === terms.length) {
       terms.push(t)
       continue
     }
-    const coefficient = (terms[i] as Term).coefficient + t.coefficient
+    const coefficient = terms[i]!.coefficient + t.coefficient
     if (coefficient === 0) terms.splice(i, 1)
     else terms[i] = { variable: t.variable, coefficient }
   }
@@ -39,10 +41,13 @@ export function plus(a: Affine, b: Affine | number): Affine {
 export function times(a: Affine, k: number): Affine {
   if (k === 1) return a
   if (k === 0) return ZERO
-  return {
-    constant: a.constant * k,
-    terms: a.terms.map((t) => ({ variable: t.variable, coefficient: t.coefficient * k })),
+  if (a.terms.length === 0) return affine(a.constant * k)
+  const terms: Term[] = []
+  for (let i = 0; i < a.terms.length; i++) {
+    const { variable, coefficient } = a.terms[i]!
+    terms.push({ variable, coefficient: coefficient * k })
   }
+  return { constant: a.constant * k, terms }
 }
 
 /** Σ at[i]·strides[i]. */
@@ -53,8 +58,10 @@ export function linear(at: readonly Affine[], strides: readonly number[]): Affin
 }
 
 /** Coefficient of a variable, 0 where it does not occur. */
-export function coefficientOf(a: Affine, v: IndexVar): number {
-  for (const t of a.terms) if (t.variable.id === v.id) return t.coefficient
+export function coefficientOf({ terms }: Affine, v: IndexVar): number {
+  for (let i = 0; i < terms.length; i++) {
+    if (terms[i]!.variable.id === v.id) return terms[i]!.coefficient
+  }
   return 0
 }
 

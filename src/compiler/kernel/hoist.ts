@@ -73,7 +73,7 @@ class Hoister {
     const frame: Frame = { out: [], loop, quotients: new Map(), written: null }
     this.frames.push(frame)
     if (loop) this.variables.set(loop.variable.id, this.frames.length - 1)
-    for (const s of body) this.statement(s)
+    for (let n = 0; n < body.length; n++) this.statement(body[n]!)
     this.frames.pop()
     return frame.out
   }
@@ -144,13 +144,19 @@ class Hoister {
   /** The outermost list, no further out than the nearest guard, in which `s` can stand. */
   private outermost(s: Stmt, here: number): number {
     let depth = 0
-    for (const r of operandsOf(s)) {
+    const operands = operandsOf(s)
+    for (let n = 0; n < operands.length; n++) {
+      const r = operands[n]!
       // A register with lanes, or one that is assigned again, has its value only here.
       if (r.lanes > 0 || this.assignments.get(r.id) !== 1) return here
       depth = Math.max(depth, this.registers.get(r.id) ?? here)
     }
-    for (const a of affinesOf(s)) {
-      for (const t of a.terms) depth = Math.max(depth, this.variables.get(t.variable.id) ?? here)
+    const affines = affinesOf(s)
+    for (let n = 0; n < affines.length; n++) {
+      const { terms } = affines[n]!
+      for (let t = 0; t < terms.length; t++) {
+        depth = Math.max(depth, this.variables.get(terms[t]!.variable.id) ?? here)
+      }
     }
     let at = here
     while (at > depth) {

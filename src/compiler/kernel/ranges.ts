@@ -1,6 +1,7 @@
 // Interval analysis of index variables: what loop bounds, guards and addresses can be, at least and at
 // most. It decides which tails and guards an emitter may leave out.
 
+import { plus, times } from './affine.js'
 import type { Affine, Bound, Kernel, Stmt } from './ir.js'
 import { boundParts, walk } from './walk.js'
 
@@ -34,13 +35,14 @@ export class Ranges {
     definitions = definitionsOf(kernel),
   ) {
     this.of.set(kernel.chunk.id, chunks)
-    for (const s of definitions) this.define(s)
+    for (let n = 0; n < definitions.length; n++) this.define(definitions[n]!)
   }
 
   affine(a: Affine): Interval {
     let low = a.constant
     let high = a.constant
-    for (const { variable, coefficient } of a.terms) {
+    for (let n = 0; n < a.terms.length; n++) {
+      const { variable, coefficient } = a.terms[n]!
       const r = this.of.get(variable.id) ?? EVERYTHING
       low += coefficient * (coefficient > 0 ? r.low : r.high)
       high += coefficient * (coefficient > 0 ? r.high : r.low)
@@ -49,11 +51,10 @@ export class Ranges {
   }
 
   bound(b: Bound): Interval {
-    const parts = boundParts(b).map((a) => this.affine(a))
-    return {
-      low: Math.min(...parts.map((p) => p.low)),
-      high: Math.min(...parts.map((p) => p.high)),
-    }
+    if (!('min' in b)) return this.affine(b)
+    const x = this.affine(b.min[0])
+    const y = this.affine(b.min[1])
+    return { low: Math.min(x.low, y.low), high: Math.min(x.high, y.high) }
   }
 
   /** Whether a loop's body runs at least once. */
@@ -91,12 +92,4 @@ export class Ranges {
 }
 
 /** a - b. */
-export function difference(a: Affine, b: Affine): Affine {
-  const terms = a.terms.map((t) => ({ ...t }))
-  for (const t of b.terms) {
-    const same = terms.find((u) => u.variable.id === t.variable.id)
-    if (same) same.coefficient -= t.coefficient
-    else terms.push({ variable: t.variable, coefficient: -t.coefficient })
-  }
-  return { constant: a.constant - b.constant, terms: terms.filter((t) => t.coefficient !== 0) }
-}
+export const difference = (a: Affine, b: Affine): Affine => plus(a, times(b, -1))

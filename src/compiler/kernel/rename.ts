@@ -1,6 +1,6 @@
 // Copies statements with index variables replaced by affine values and with registers renamed.
 
-import { affine, indexVar, plus, times } from './affine.js'
+import { indexVar, plus, times } from './affine.js'
 import type { Affine, Bound, IndexVar, Reg, Stmt } from './ir.js'
 
 /** A substitution under way: what variables and registers turn into. */
@@ -9,9 +9,13 @@ export class Renaming {
   readonly registers = new Map<number, Reg>()
 
   affine(a: Affine): Affine {
-    if (!a.terms.some((t) => this.values.has(t.variable.id))) return a
-    let out: Affine = affine(a.constant)
-    for (const t of a.terms) {
+    const { terms } = a
+    let at = 0
+    while (at < terms.length && !this.values.has(terms[at]!.variable.id)) at++
+    if (at === terms.length) return a
+    let out: Affine = { constant: a.constant, terms: terms.slice(0, at) }
+    for (; at < terms.length; at++) {
+      const t = terms[at]!
       const value = this.values.get(t.variable.id)
       out = plus(out, value ? times(value, t.coefficient) : { constant: 0, terms: [t] })
     }
@@ -25,7 +29,9 @@ export class Renaming {
   reg = (r: Reg): Reg => this.registers.get(r.id) ?? r
 
   body(body: readonly Stmt[]): Stmt[] {
-    return body.map((s) => this.statement(s))
+    const out: Stmt[] = []
+    for (let n = 0; n < body.length; n++) out.push(this.statement(body[n]!))
+    return out
   }
 
   /** Variables that the copied statements define are made new, so that copies can stand side by side. */

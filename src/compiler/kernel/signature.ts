@@ -58,7 +58,8 @@ function write({ grid, chunk, buffers, body }: Kernel): string {
     let text = written.get(terms)
     if (text === undefined) {
       text = ''
-      for (const { variable, coefficient } of terms) {
+      for (let n = 0; n < terms.length; n++) {
+        const { variable, coefficient } = terms[n]!
         text += `+${coefficient}v${numbers.get(variable.id)}`
       }
       written.set(terms, text)
@@ -69,13 +70,16 @@ function write({ grid, chunk, buffers, body }: Kernel): string {
   let text = `${grid}\n`
   for (const b of buffers) text += buffer(b)
   const visit = (list: readonly Stmt[]): void => {
-    for (const s of list) {
+    for (let at = 0; at < list.length; at++) {
+      const s = list[at]!
       text += `${s.op} ${attributesOf(s)}`
       if ('buffer' in s) text += ` [${s.buffer.id}]`
       const dst = resultOf(s)
       if (dst !== null) text += `${reg(dst)} =`
-      for (const r of operandsOf(s)) text += reg(r)
-      for (const a of affinesOf(s)) text += affine(a)
+      const operands = operandsOf(s)
+      const affines = affinesOf(s)
+      for (let n = 0; n < operands.length; n++) text += reg(operands[n]!)
+      for (let n = 0; n < affines.length; n++) text += affine(affines[n]!)
       const variable = variableOf(s)
       if (variable !== null) {
         // A name that comes again is another variable.

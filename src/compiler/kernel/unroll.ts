@@ -29,18 +29,24 @@ function expandLoops(kernel: Kernel): Kernel {
     assignments.set(dst.id, (assignments.get(dst.id) ?? 0) + 1)
   })
 
-  const expand = (body: readonly Stmt[]): Stmt[] => body.flatMap(one)
-  const one = (s: Stmt): Stmt[] => {
+  const expand = (body: readonly Stmt[]): Stmt[] => {
+    const out: Stmt[] = []
+    for (let n = 0; n < body.length; n++) one(body[n]!, out)
+    return out
+  }
+  const one = (s: Stmt, out: Stmt[]): void => {
     const inner = withBodies(s, expand)
-    if (inner.op !== 'for' || !inner.unroll) return [inner]
-    if (!isConstant(inner.from) || 'min' in inner.to || !isConstant(inner.to)) return [inner]
+    const unrolls = inner.op === 'for' && inner.unroll && isConstant(inner.from)
+    if (!unrolls || 'min' in inner.to || !isConstant(inner.to)) {
+      out.push(inner)
+      return
+    }
     // Registers that live inside one round only get a name of their own in each.
     const own = new Map<number, { reg: Reg; count: number }>()
     walk(inner.body, (b) => {
       const dst = resultOf(b)
       if (dst) own.set(dst.id, { reg: dst, count: (own.get(dst.id)?.count ?? 0) + 1 })
     })
-    const out: Stmt[] = []
     let rounds = 0
     for (let i = inner.from.constant; i < inner.to.constant; i += inner.step) {
       rounds++
@@ -52,14 +58,14 @@ function expandLoops(kernel: Kernel): Kernel {
         renaming.registers.set(reg.id, copy)
         assignments.set(copy.id, count)
       }
-      out.push(...renaming.body(inner.body))
+      const copies = renaming.body(inner.body)
+      for (let n = 0; n < copies.length; n++) out.push(copies[n]!)
     }
     // What keeps its name is assigned in every copy now, which a loop around this one has to know.
     for (const { reg, count } of own.values()) {
       const all = assignments.get(reg.id) ?? 0
       if (count !== all) assignments.set(reg.id, all + count * (rounds - 1))
     }
-    return out
   }
   return { ...kernel, body: expand(kernel.body) }
 }

@@ -2,7 +2,7 @@
 // once for all lanes.
 
 import { coefficientOf } from './affine.js'
-import type { Affine, IndexVar, Kernel, Stmt } from './ir.js'
+import type { Affine, IndexVar, Kernel, Reg, Stmt } from './ir.js'
 import { bodiesOf, operandsOf } from './walk.js'
 
 export interface Varying {
@@ -16,8 +16,18 @@ export function varyingOf(kernel: Kernel): Varying {
   const variables = new Set<number>()
   let changed = true
 
-  const differs = (a: Affine, v: IndexVar): boolean =>
-    coefficientOf(a, v) !== 0 || a.terms.some((t) => variables.has(t.variable.id))
+  const differs = (a: Affine, v: IndexVar): boolean => {
+    if (coefficientOf(a, v) !== 0) return true
+    if (variables.size === 0) return false
+    return a.terms.some((t) => variables.has(t.variable.id))
+  }
+  const anyDiffers = (regs: readonly Reg[]): boolean => {
+    for (let n = 0; n < regs.length; n++) {
+      const { id, lanes } = regs[n]!
+      if (lanes > 0 || registers.has(id)) return true
+    }
+    return false
+  }
   const mark = (set: Set<number>, id: number): void => {
     if (!set.has(id)) changed = true
     set.add(id)
@@ -25,11 +35,13 @@ export function varyingOf(kernel: Kernel): Varying {
 
   /** `masked`: inside a guard that some lanes pass and others do not. */
   const visit = (body: readonly Stmt[], v: IndexVar, masked: boolean): void => {
-    for (const s of body) {
+    for (let at = 0; at < body.length; at++) {
+      const s = body[at]!
       const byAddress = 'at' in s && differs(s.at, v)
       const byIndex = 'value' in s && typeof s.value === 'object' && differs(s.value, v)
-      const byOperand = operandsOf(s).some((r) => r.lanes > 0 || registers.has(r.id))
-      if ('dst' in s && (masked || byAddress || byIndex || byOperand)) mark(registers, s.dst.id)
+      if ('dst' in s && !registers.has(s.dst.id)) {
+        if (masked || byAddress || byIndex || anyDiffers(operandsOf(s))) mark(registers, s.dst.id)
+      }
       if ((s.op === 'divide' || s.op === 'modulo') && byIndex) mark(variables, s.variable.id)
       const guarded = s.op === 'when' && (differs(s.left, v) || differs(s.right, v))
       for (const inner of bodiesOf(s)) visit(inner, v, masked || guarded)

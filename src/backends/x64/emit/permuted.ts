@@ -97,7 +97,7 @@ function windows(wanted: Int32Array, count: number, size: number) {
     const start = Math.min(least(lanes), end - size)
     if (most(lanes) - start >= size) return null
     starts.fill(start, v, v + size)
-    for (const [l, x] of lanes.entries()) order[v + l] = x - start
+    for (let l = 0; l < lanes.length; l++) order[v + l] = lanes[l]! - start
   }
   return { starts, order }
 }

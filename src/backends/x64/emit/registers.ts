@@ -121,9 +121,11 @@ export class Registers {
   openVector(body: readonly Stmt[], size: number): void {
     const { isa } = this
     walk(body, (s) => {
-      for (const r of operandsOf(s)) {
+      const operands = operandsOf(s)
+      for (let n = 0; n < operands.length; n++) {
+        const r = operands[n]!
         const home = this.homes.get(r.id)
-        if (this.splats.has(r.id) || home?.kind !== 'scalar') continue
+        if (home?.kind !== 'scalar' || this.splats.has(r.id)) continue
         const splat = isa.fresh(r.type)
         this.splats.set(r.id, splat)
         const constant = this.constants.get(r.id)

@@ -67,7 +67,8 @@ export function emitBody(e: State, body: readonly Stmt[]): void {
     if (run.length > 0) emitRun(e, run)
     run = []
   }
-  for (const s of body) {
+  for (let n = 0; n < body.length; n++) {
+    const s = body[n]!
     if (s.op in STRUCTURES) {
       flush()
       rule(STRUCTURES, s)(e, s, 0)
@@ -98,8 +99,12 @@ function emitRun(e: State, run: readonly Stmt[]): void {
     if (first && (s.op === 'divide' || s.op === 'modulo')) setPointersAfter(e, s)
   }
   const shared = lanes.depth > 0 && run.some((s) => s.op === 'load' && isShared(e, s))
-  if (shared || lanes.inTurns) for (const s of run) for (const part of lanes.parts) one(s, part)
-  else for (const part of lanes.parts) for (const s of run) one(s, part)
+  const { parts } = lanes
+  if (shared || lanes.inTurns) {
+    for (const s of run) for (let p = 0; p < parts.length; p++) one(s, parts[p]!)
+  } else {
+    for (const part of parts) for (let n = 0; n < run.length; n++) one(run[n]!, part)
+  }
 }
 
 /** Stores that can be made together. Which lanes of a part take part has to be known. */

@@ -54,7 +54,8 @@ export function allocate(
     mask: new Bank(file.mask),
   }
   const intervals = intervalsOf(code)
-  for (const i of intervals) {
+  for (let n = 0; n < intervals.length; n++) {
+    const i = intervals[n]!
     const { id, cls, fixed } = i.reg
     if (fixed === null) continue
     homes[id] = fixed
@@ -119,7 +120,8 @@ class Bank {
   isOpen(place: number, { start, end }: Interval): boolean {
     const claims = this.claims[place]
     if (claims === undefined) return true
-    for (const c of claims) {
+    for (let n = 0; n < claims.length; n++) {
+      const c = claims[n]!
       if (c.end >= start && c.start <= end) return false
     }
     return true
@@ -158,7 +160,9 @@ function copiesOf(code: Code): (VReg[] | undefined)[] {
     if (list) list.push(copy)
     else copies[of.id] = [copy]
   }
-  for (const i of code.instructions) {
+  const { instructions } = code
+  for (let at = 0; at < instructions.length; at++) {
+    const i = instructions[at]!
     if (!i.operation.copies || !i.isCopy()) continue
     note(i.writes[0]!, i.reads[0]!)
     note(i.reads[0]!, i.writes[0]!)

@@ -50,7 +50,8 @@ function blocksOf(code: readonly Instruction[]): Block[] {
     }
   }
   close(code.length - 1)
-  for (const [b, block] of blocks.entries()) {
+  for (let b = 0; b < blocks.length; b++) {
+    const block = blocks[b]!
     const { operation, operands } = code[block.last]!
     if (operation.jumps) {
       const [label] = operands
@@ -87,11 +88,13 @@ export function livenessOf({ instructions, registers }: Code): Liveness {
   })
 
   const words = (shared.length + 31) >> 5
-  for (const [b, block] of blocks.entries()) {
+  for (let b = 0; b < blocks.length; b++) {
+    const block = blocks[b]!
     block.needs = new Int32Array(words)
     block.makes = new Int32Array(words)
     block.liveOut = new Int32Array(words)
-    for (const place of needs[b]!) add(block.needs, place)
+    const needed = needs[b]!
+    for (let n = 0; n < needed.length; n++) add(block.needs, needed[n]!)
     for (let at = block.first; at <= block.last; at++) {
       const { writes } = instructions[at]!
       for (let n = 0; n < writes.length; n++) {
@@ -105,8 +108,8 @@ export function livenessOf({ instructions, registers }: Code): Liveness {
     changed = false
     for (let b = blocks.length - 1; b >= 0; b--) {
       const { next, liveOut } = blocks[b]!
-      for (const n of next) {
-        const { needs, liveOut: after, makes } = blocks[n]!
+      for (let n = 0; n < next.length; n++) {
+        const { needs, liveOut: after, makes } = blocks[next[n]!]!
         for (let w = 0; w < words; w++) {
           const live = liveOut[w]! | needs[w]! | (after[w]! & ~makes[w]!)
           if (live === liveOut[w]) continue

@@ -102,7 +102,8 @@ class Encoder {
       a.mov(assembler.mem({ base: rsp, disp: frame - 8 }), rax)
     }
     for (const [i, n] of vectors.entries()) a.vmovups(placeOf(i), xmm(n))
-    for (const i of code.instructions) this.one(i)
+    const { instructions } = code
+    for (let at = 0; at < instructions.length; at++) this.one(instructions[at]!)
     for (const [i, n] of vectors.entries()) a.vmovups(xmm(n), placeOf(i))
     if (frame > 0) a.mov(rsp, assembler.mem({ base: rsp, disp: frame - 8 }))
     for (const n of saved.reverse()) a.pop(gp64(n))
@@ -121,9 +122,10 @@ class Encoder {
   private used(cls: RegClass, numbers: readonly number[]): number[] {
     if (numbers.length === 0) return []
     const given = new Uint8Array(32)
-    for (const r of this.code.registers) {
-      const n = this.homes[r.id]!
-      if (r.cls === cls && n >= 0) given[n] = 1
+    const { registers } = this.code
+    for (let id = 0; id < registers.length; id++) {
+      const n = this.homes[id]!
+      if (n >= 0 && registers[id]!.cls === cls) given[n] = 1
     }
     return numbers.filter((n) => given[n] === 1)
   }

@@ -48,15 +48,20 @@ export function intervalsOf(code: Code): Interval[] {
     }
   }
   const liveness = livenessOf(code)
-  for (const block of liveness.blocks) {
+  for (let b = 0; b < liveness.blocks.length; b++) {
+    const block = liveness.blocks[b]!
     forEachLive(liveness, block, (id, atStart, atEnd) => {
       if (atStart) starts[id] = Math.min(starts[id]!, 2 * block.first)
       if (atEnd) ends[id] = Math.max(ends[id]!, 2 * block.last + 1)
     })
   }
-  return inOrder(starts, 2 * instructions.length).map(
-    (id) => new Interval(registers[id]!, starts[id]!, ends[id]!, uses[id]!),
-  )
+  const ids = inOrder(starts, 2 * instructions.length)
+  const intervals: Interval[] = new Array(ids.length)
+  for (let n = 0; n < ids.length; n++) {
+    const id = ids[n]!
+    intervals[n] = new Interval(registers[id]!, starts[id]!, ends[id]!, uses[id]!)
+  }
+  return intervals
 }
 
 /** Ids by their starts, those below `limit` and not negative; of equal ones the lower id comes first. */

@@ -19,7 +19,9 @@ import { operationOf } from './operations.js'
 export function constantLoads(code: Code): (Instruction | undefined)[] {
   const loads: (Instruction | undefined)[] = new Array(code.registers.length).fill(undefined)
   const seen = new Uint8Array(code.registers.length)
-  for (const i of code.instructions) {
+  const { instructions } = code
+  for (let at = 0; at < instructions.length; at++) {
+    const i = instructions[at]!
     const { writes } = i
     for (let n = 0; n < writes.length; n++) {
       const { id } = writes[n]!
@@ -63,7 +65,9 @@ export function rewriteSpills(
     return places[r.id]!
   }
   const out: Instruction[] = []
-  for (const original of code.instructions) {
+  const { instructions } = code
+  for (let at = 0; at < instructions.length; at++) {
+    const original = instructions[at]!
     const { writes, reads } = original
     if (!anyGone(reads) && !anyGone(writes)) {
       out.push(original)
