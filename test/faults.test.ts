@@ -54,6 +54,12 @@ const CASES: readonly Case[] = [
   ['at', (i) => zeros([2, 4, 3]).at([':', [1, 1], i]), tensor([0, -4]), between(3, -4, 2)],
   ['gather', (i) => zeros([2, 3]).gather(1, i), tensor([[0], [3]]), between(3, 3, 1)],
   ['gather', (i) => zeros([2, 3]).gather(0, i), tensor([[1, 0, 7]]), between(2, 7)],
+  [
+    'takeAlongAxis',
+    (i) => zeros([2, 3]).takeAlongAxis(i, 1),
+    tensor([[1], [-3]]),
+    between(3, -3, 1),
+  ],
   ['scatter', (i) => zeros([2, 3]).scatter(0, i, 1), tensor([[2]]), between(2, 2)],
   ['scatterAdd', (i) => zeros([2, 3]).scatterAdd(1, i, 1), tensor([[-1]]), between(3, -1, 1)],
   ['addAt', (i) => zeros([4, 3]).addAt([i, i], 1), tensor([2, 9]), between(4, 9)],

@@ -95,15 +95,12 @@ export abstract class IndexingTensor extends ShapingTensor {
    * has as many axes as x. Mirrors `torch.gather`.
    */
   gather(axis: number, index: Indices): Tensor {
-    const at = normalizeAxis('gather', axis, this.ndim)
-    const where = positions('gather', index)
-    const found = alongAxis('gather', this.shape, where, at)
-    return expose(b.reshape(b.gather(flat(this.node), found, 0), where.shape))
+    return expose(gathered('gather', this.node, axis, index))
   }
 
   /** Another name for `gather`, in NumPy's order. Mirrors `numpy.take_along_axis`. */
   takeAlongAxis(index: Indices, axis: number): Tensor {
-    return this.gather(axis, index)
+    return expose(gathered('takeAlongAxis', this.node, axis, index))
   }
 
   /**
@@ -225,6 +222,13 @@ function replaced(where: string, x: Node, index: Index, value: Operand, write: S
   const selected = subscript(where, own, index)
   const updates = updateNode(where, value, x.dtype, selected.shape)
   return b.reshape(write(flat(x), flat(selected), flat(updates), 0, where), x.shape)
+}
+
+function gathered(where: string, x: Node, axis: number, index: Indices): Node {
+  const at = normalizeAxis(where, axis, x.shape.length)
+  const own = positions(where, index)
+  const found = alongAxis(where, x.shape, own, at)
+  return b.reshape(b.gather(flat(x), found, 0, where), own.shape)
 }
 
 function scattered(
