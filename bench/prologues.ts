@@ -154,11 +154,16 @@ const column = (spent: readonly number[]): string => {
   return `${median(sorted).toFixed(0).padStart(8)} (${sorted[0]!.toFixed(0)})`.padEnd(18)
 }
 
+const chosen = Object.entries(CASES).filter(
+  ([name]) => positionals.length === 0 || positionals.includes(name),
+)
+const unknown = positionals.find((name) => !Object.hasOwn(CASES, name))
+if (unknown !== undefined) {
+  console.error(`unknown case ${unknown}; there are: ${Object.keys(CASES).join('; ')}`)
+  process.exit(2)
+}
 console.log(`${'µs: median (best)'.padEnd(30)}   within            before            alone`)
-for (const name of positionals.length > 0 ? positionals : Object.keys(CASES)) {
-  const c = CASES[name]
-  if (c === undefined)
-    throw new Error(`no case ${name}; there are ${Object.keys(CASES).join(', ')}`)
+for (const [name, c] of chosen) {
   for (const x of c.data) x.realize()
   const step = (results: (operand: Tensor, other: Tensor) => Tensor[]) => {
     const call = compile((...x: Tensor[]) => results(c.operand(...x), x.at(-1) as Tensor))
