@@ -61,11 +61,21 @@ interface Place {
 /** The same, weak, so that what is lost without being released is unmapped like any other lost code. */
 type Known = Omit<Place, 'block'> & { readonly block: WeakRef<Block> }
 
+/** The kernels whose code a block is. */
+interface Made {
+  readonly kernels: readonly Kernel[]
+  readonly block: WeakRef<Block>
+}
+
 /** The code of the plans of one device. */
 export class CodeCache {
   private readonly firsts: Firsts
   /** By the kernels that stand for others. */
   private readonly known = new Map<Kernel, Known>()
+  /** Forgets kernels whose plans were lost without being disposed of. */
+  private readonly lost = new FinalizationRegistry<Made>(({ kernels, block }) =>
+    this.forget(kernels, block),
+  )
 
   /** @param emit makes code of kernels instead of the emitter, for each kernel its own */
   constructor(
@@ -73,6 +83,11 @@ export class CodeCache {
     private readonly emit: Emit | null = null,
   ) {
     this.firsts = new Firsts(emit === null ? undefined : (a, b) => a === b)
+  }
+
+  /** Kernels that code is known of. */
+  get size(): number {
+    return this.known.size
   }
 
   /** The code of some kernels: what is there already, and the rest in a new block. */
@@ -113,8 +128,9 @@ export class CodeCache {
     // Between kernels there is nothing to run: trap.
     const whole = new Uint8Array(size).fill(0xcc)
     for (const [i, bytes] of parts.entries()) whole.set(bytes, offsets[i])
-    const block = new Block(whole, () => this.forget(kernels))
+    const block = new Block(whole, () => this.forget(kernels, reference))
     const reference = new WeakRef(block)
+    this.lost.register(block, { kernels, block: reference })
     for (const [i, kernel] of kernels.entries()) {
       const where = { offset: offsets[i]!, bytes: parts[i]!.length }
       this.known.set(kernel, { ...where, block: reference })
@@ -122,8 +138,10 @@ export class CodeCache {
     }
   }
 
-  private forget(kernels: Iterable<Kernel>): void {
+  /** Forgets kernels: with a block those whose code is in it, and not in a later one by now. */
+  private forget(kernels: Iterable<Kernel>, block?: WeakRef<Block>): void {
     for (const kernel of kernels) {
+      if (block !== undefined && this.known.get(kernel)?.block !== block) continue
       this.known.delete(kernel)
       this.firsts.forget(kernel)
     }
