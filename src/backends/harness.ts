@@ -1,5 +1,7 @@
-// What tests of every backend share: plans made by hand, of float32 arrays.
+// What tests of every backend share: plans made by hand, of float32 arrays, and collections of garbage.
 
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Kernel, Plan } from '../compiler/kernel/ir.js'
 import type { Ports } from './ports.js'
 
@@ -26,4 +28,11 @@ export function kernelTwice(n: number, kernel: Kernel): Plan {
     scratchBytes: 0,
     faults: [],
   }
+}
+
+/** Collects garbage now, whatever options this process was started with. */
+export function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
 }

@@ -1,11 +1,11 @@
 // Plans on the WebAssembly device: bindings, results, faults, host calls, memory.
 
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { IndexError } from '../../base/errors.js'
 import { affine, ofVar, plus, times } from '../../compiler/kernel/affine.js'
 import { KernelBuilder } from '../../compiler/kernel/builder.js'
 import type { Kernel, Plan } from '../../compiler/kernel/ir.js'
-import { kernelTwice, ports } from '../harness.js'
+import { collectGarbage, kernelTwice, ports } from '../harness.js'
 import { Storage } from '../storage.js'
 import { WasmDevice } from './device.js'
 
@@ -185,5 +185,20 @@ describe('memory stays where it is', () => {
     const { bytes } = device.memory()
     for (let i = 0; i < 50; i++) once()
     expect(device.memory().bytes).toBe(bytes)
+  })
+
+  test('when plans are lost without being disposed of', async () => {
+    const device = new WasmDevice({ threads: 1 })
+    const once = (): void => {
+      device.buildPlan(twice(100), ports(100)).run([ramp(100)], [null])
+    }
+    once()
+    const { bytes } = device.memory()
+    for (let i = 0; i < 50; i++) once()
+    // Finalizers run between turns of the event loop.
+    await vi.waitFor(() => {
+      collectGarbage()
+      expect(device.memory().bytes).toBeLessThanOrEqual(bytes)
+    })
   })
 })

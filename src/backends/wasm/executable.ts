@@ -41,6 +41,21 @@ const LINE = 64
 
 const roundUp = (n: number): number => (n + LINE - 1) & ~(LINE - 1)
 
+/** What a plan has of its device. */
+interface Owned {
+  readonly host: Host
+  readonly loaded: LoadedModule
+  readonly block: number
+}
+
+function free({ host, loaded, block }: Owned): void {
+  host.unload(loaded)
+  host.residency.release(block)
+}
+
+/** Frees what plans have that were lost without being disposed of. */
+const lost = new FinalizationRegistry<Owned>(free)
+
 export class WasmExecutable implements Executable {
   private readonly loaded: LoadedModule
   /** The plan's own block: table, counters, then places for small inputs, outputs and constants. */
@@ -95,6 +110,7 @@ export class WasmExecutable implements Executable {
       }
     }
     this.loaded = host.load(module)
+    lost.register(this, this.owned(), this)
   }
 
   run(inputs: readonly (Storage | number)[], targets: readonly (Storage | null)[]): Storage[] {
@@ -225,8 +241,13 @@ export class WasmExecutable implements Executable {
   dispose(): void {
     if (this.closed) return
     this.closed = true
-    this.host.unload(this.loaded)
-    this.host.residency.release(this.block)
+    lost.unregister(this)
+    free(this.owned())
+  }
+
+  private owned(): Owned {
+    const { host, loaded, block } = this
+    return { host, loaded, block }
   }
 
   describe(): string {

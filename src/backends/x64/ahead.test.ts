@@ -1,18 +1,14 @@
 // What a first run needs, arrays for its outputs and an arena: there before it, used by it, and by nobody else.
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import * as b from '../../ir/build.js'
 import '../../ir/primitives/index.js'
 import { parameter } from '../../ir/primitives/source.js'
 import type { Executable } from '../device.js'
+import { collectGarbage } from '../harness.js'
 import { Storage } from '../storage.js'
 import { X64Device } from './device.js'
 import { canRun } from './harness.js'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
 
 /** Elements of each output: 8 MiB. */
 const N = 2 << 20
@@ -23,7 +19,7 @@ const outputs = [b.neg(x), b.add(x, x), b.reduceMax(x, [0])]
 
 /** Bytes of array buffers that `act` adds. */
 function growth(act: () => void): number {
-  collect()
+  collectGarbage()
   const before = process.memoryUsage().arrayBuffers
   act()
   return process.memoryUsage().arrayBuffers - before
@@ -80,12 +76,12 @@ describe.skipIf(!canRun())('large outputs of a first run', () => {
     ],
     ['are given up with the plan', (plan: Executable) => plan.dispose()],
   ])('%s', (_, end) => {
-    collect()
+    collectGarbage()
     const before = process.memoryUsage().arrayBuffers
     const [plan, made] = build()
     expect(made).toBe(2)
     end(plan)
-    collect()
+    collectGarbage()
     expect(Math.round((process.memoryUsage().arrayBuffers - before) / SIZE)).toBe(0)
     plan.dispose()
   })

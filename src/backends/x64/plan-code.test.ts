@@ -1,17 +1,13 @@
 // What is known of code, when plans go.
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, test, vi } from 'vitest'
 import { ofVar } from '../../compiler/kernel/affine.js'
 import { KernelBuilder } from '../../compiler/kernel/builder.js'
 import type { Kernel } from '../../compiler/kernel/ir.js'
+import { collectGarbage } from '../harness.js'
 import { canRun } from './harness.js'
 import { CodeCache } from './plan-code.js'
 import { type X64Target, x64Target } from './target.js'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
 
 /** y[i] = x[i] of so many elements. */
 function copy(n: number): Kernel {
@@ -40,7 +36,7 @@ describe.skipIf(!canRun())('code that is known', () => {
     for (let n = 2; n < 50; n++) known.codeOf([copy(n)])
     // A collection in the same turn would find them held by weak references that were made in it.
     await vi.waitFor(() => {
-      collect()
+      collectGarbage()
       expect(known.size).toBe(1)
     })
     const again = known.codeOf([copy(1), copy(2)])
