@@ -42,10 +42,10 @@ export function times(a: Affine, k: number): Affine {
   if (k === 1) return a
   if (k === 0) return ZERO
   if (a.terms.length === 0) return affine(a.constant * k)
-  const terms: Term[] = []
-  for (let i = 0; i < a.terms.length; i++) {
+  const terms: Term[] = new Array(a.terms.length)
+  for (let i = 0; i < terms.length; i++) {
     const { variable, coefficient } = a.terms[i]!
-    terms.push({ variable, coefficient: coefficient * k })
+    terms[i] = { variable, coefficient: coefficient * k }
   }
   return { constant: a.constant * k, terms }
 }

@@ -31,11 +31,15 @@ export interface Call {
   readonly bits: VectorBits
   readonly dst: VReg
   readonly args: readonly VReg[]
-  /** Arguments that are known constants. */
-  readonly known: readonly (number | bigint | undefined)[]
+  /** What the arguments are to the kernel. */
+  readonly sources: readonly Reg[]
   /** Lanes in the register. */
   readonly lanes: number
 }
+
+/** The value of an argument, if it is a constant. */
+const known = ({ e, sources }: Call, n: number): number | bigint | undefined =>
+  e.constants.get(sources[n]!.id)
 
 /** Assigns fn(args) to a part of a register. */
 export function emitSet(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: number): void {
@@ -49,7 +53,6 @@ function setNumber(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: numbe
   const { registers, isa, lanes, code } = e
   const type = args.at(-1)!.type as Numeric
   const bits = isa.width(type, lanes.size)
-  const known = args.map((r) => e.constants.get(r.id))
   const get = (r: Reg, half: number): VReg => registers.get(r, part, half, lanes)
   for (let half = 0; half < registers.halves(dst, lanes); half++) {
     registers.assign(dst, part, half, lanes, (out) => {
@@ -64,7 +67,7 @@ function setNumber(e: State, dst: Reg, fn: Fn, args: readonly Reg[], part: numbe
         bits,
         dst: out,
         args: args.map((r) => get(r, half)),
-        known,
+        sources: args,
         lanes: Math.min(lanes.size, bits / (isWide(type) ? 64 : 32)),
       }
       if (SPECIAL[fn]?.(call)) return
@@ -182,10 +185,12 @@ function roundTo({ e, type, bits, dst, args }: Call, fn: Fn): boolean {
   return true
 }
 
-function shift({ e, type, bits, dst, args, known }: Call, fn: 'shl' | 'shr' | 'ushr'): boolean {
+function shift(call: Call, fn: 'shl' | 'shr' | 'ushr'): boolean {
+  const { e, type, bits, dst, args } = call
   if (isFloat(type)) return false
   const [a, b] = args as [VReg, VReg]
-  const places = known[1] === undefined ? b : Number(known[1])
+  const count = known(call, 1)
+  const places = count === undefined ? b : Number(count)
   if (fn === 'shr' && type === 'i64') {
     e.isa.shiftLongs(dst, a, places, bits)
     return true
@@ -200,11 +205,12 @@ function shift({ e, type, bits, dst, args, known }: Call, fn: 'shl' | 'shr' | 'u
  * is right as it stands, but for max(-0, +0) and min(+0, -0).
  */
 function extremum(call: Call, fn: 'min' | 'max'): boolean {
-  const { e, type, bits, dst, args, known } = call
+  const { e, type, bits, dst, args } = call
   const { code, isa } = e
   const [a, b] = args as [VReg, VReg]
   if (isFloat(type)) {
-    const [x, bound, value] = known[1] === undefined ? [b, a, known[0]] : [a, b, known[1]]
+    const second = known(call, 1)
+    const [x, bound, value] = second === undefined ? [b, a, known(call, 0)] : [a, b, second]
     const c = Number(value)
     const s = SUFFIX[type]
     if (value !== undefined && !Number.isNaN(c) && !(fn === 'min' && Object.is(c, -0))) {

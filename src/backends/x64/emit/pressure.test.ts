@@ -5,12 +5,12 @@ import { polynomial } from '../../../../test/support/kernels/pressure.js'
 import { lowerDot } from '../../../compiler/contract/dot.js'
 import { values, Workspace } from '../../../compiler/contract/fixtures.js'
 import { type CpuLevel, compileKernel } from './kernel.js'
-import { type Instruction, VReg } from './machine/code.js'
+import type { Instruction } from './machine/code.js'
 
 const CPUS: readonly CpuLevel[] = ['avx2', 'avx512']
 
 const onStack = (i: Instruction): boolean =>
-  i.operands.some((o) => o.kind === 'mem' && !(o.base instanceof VReg) && o.base.area === 'frame')
+  i.operands.some((o) => o.kind === 'mem' && o.base.kind === 'place' && o.base.area === 'frame')
 
 test('constants take registers while there are any, and no stack', () => {
   for (const cpu of CPUS) {

@@ -10,6 +10,8 @@ export type RegClass = 'gp' | 'vector' | 'mask'
 
 /** A virtual register: assigned as often as one likes. */
 export class VReg {
+  readonly kind = 'register'
+
   constructor(
     readonly id: number,
     readonly cls: RegClass,
@@ -29,6 +31,7 @@ export interface View {
 
 /** What stands in the constant pool behind the code, or in the stack frame, from an offset. */
 export interface Place {
+  readonly kind: 'place'
   readonly area: 'pool' | 'frame'
   readonly offset: number
 }
@@ -97,7 +100,7 @@ export class Instruction {
       const o = operands[at]!
       if (o.kind === 'mem') {
         hasMemory = true
-        if (o.base instanceof VReg) reads[r++] = o.base
+        if (o.base.kind === 'register') reads[r++] = o.base
         if (o.index !== null) reads[r++] = o.index
       } else if (o.kind === 'view') {
         if (at > 0 || operation.reads) reads[r++] = o.reg
@@ -239,7 +242,7 @@ export class Code {
     const align = Math.min(64, bytes)
     const offset = Math.ceil(this.frameBytes / align) * align
     this.frameBytes = offset + bytes
-    return { area: 'frame', offset }
+    return { kind: 'place', area: 'frame', offset }
   }
 
   /** A constant behind the code, aligned to its size; equal ones share a place. */
@@ -248,7 +251,8 @@ export class Code {
     const known = this.pool.get(key)
     if (known) return known.place
     const align = Math.min(64, bytes.length)
-    const place: Place = { area: 'pool', offset: Math.ceil(this.poolEnd / align) * align }
+    const offset = Math.ceil(this.poolEnd / align) * align
+    const place: Place = { kind: 'place', area: 'pool', offset }
     this.pool.set(key, { bytes, place })
     this.poolEnd = place.offset + bytes.length
     return place
@@ -262,11 +266,12 @@ export class Code {
 }
 
 function operandsOf(list: readonly (VReg | Mem | number)[], bits: View['bits']): Operand[] {
-  const operands: Operand[] = []
+  // As long as it will be: a list that grows has room for many more.
+  const operands: Operand[] = new Array(list.length)
   for (let n = 0; n < list.length; n++) {
     const o = list[n]!
-    if (typeof o === 'number') operands.push(imm(o))
-    else operands.push(o instanceof VReg ? view(o, o.cls === 'mask' ? 64 : bits) : o)
+    if (typeof o === 'number') operands[n] = imm(o)
+    else operands[n] = o.kind === 'mem' ? o : view(o, o.cls === 'mask' ? 64 : bits)
   }
   return operands
 }

@@ -2,16 +2,7 @@
 // instructions that are not the processor's written out, a stack frame made and taken down.
 
 import * as assembler from '../../assembler/index.js'
-import {
-  type Code,
-  type Instruction,
-  type Label,
-  type Mem,
-  type Operand,
-  type RegClass,
-  type View,
-  VReg,
-} from './code.js'
+import type { Code, Instruction, Label, Mem, Operand, RegClass, View, VReg } from './code.js'
 import type { Convention } from './convention.js'
 import type { Operation } from './operations.js'
 
@@ -175,7 +166,7 @@ class Encoder {
   private memory({ base, index, indexBits, scale, disp, spread }: Mem, size: number) {
     const broadcast = spread > 0
     const at = index && registerOf(index.cls, this.number(index), indexBits ?? 64)
-    if (base instanceof VReg) {
+    if (base.kind === 'register') {
       return new Memory(gp64(this.number(base)), at as Index, scale, disp, null, size, broadcast)
     }
     const offset = base.offset + disp

@@ -1,7 +1,7 @@
 // Small improvements before registers are given out: what nobody reads is not computed, and a load whose
 // value one instruction uses becomes that instruction's memory operand.
 
-import { type Code, type Instruction, type Mem, type View, VReg } from './code.js'
+import type { Code, Instruction, Mem, View, VReg } from './code.js'
 
 /** Whether an instruction does nothing but set the registers it writes (flags nobody asks about aside). */
 function isPure({ operation, operands, implied }: Instruction): boolean {
@@ -115,7 +115,7 @@ export function foldLoads(code: Code, counts: Counts, spreads: boolean): void {
     if (load === undefined || from < fence) return false
     const { base, index } = load.mem
     // A pointer that has moved on since points to something else.
-    if (base instanceof VReg && writtenAt[base.id]! > from) return false
+    if (base.kind === 'register' && writtenAt[base.id]! > from) return false
     return index === null || writtenAt[index.id]! < from
   }
 
@@ -142,7 +142,7 @@ export function foldLoads(code: Code, counts: Counts, spreads: boolean): void {
     for (let n = 0; n < i.writes.length; n++) writtenAt[i.writes[n]!.id] = at
     const load = i.hasMemory ? loadOf(i) : null
     // Constants stay where they are: the allocator may keep them in registers.
-    if (load === null || !(load.mem.base instanceof VReg)) continue
+    if (load === null || load.mem.base.kind !== 'register') continue
     const { reg } = operands[0] as View
     if (counts.reads[reg.id] === 1 && counts.writes[reg.id] === 1) {
       loads[reg.id] = load
@@ -154,10 +154,13 @@ export function foldLoads(code: Code, counts: Counts, spreads: boolean): void {
 
 /** What is left of a list whose gaps are closed. */
 export function withoutGaps(list: readonly (Instruction | null)[]): Instruction[] {
-  const kept: Instruction[] = []
+  let gaps = 0
+  for (let n = 0; n < list.length; n++) if (list[n] === null) gaps++
+  const kept: Instruction[] = new Array(list.length - gaps)
+  let end = 0
   for (let n = 0; n < list.length; n++) {
     const i = list[n]!
-    if (i !== null) kept.push(i)
+    if (i !== null) kept[end++] = i
   }
   return kept
 }

@@ -1,6 +1,6 @@
 // Machine code as text, for people and tests.
 
-import { type Instruction, type Mem, type Operand, type View, VReg } from './code.js'
+import type { Instruction, Mem, Operand, View, VReg } from './code.js'
 import { registerOf } from './encode.js'
 
 const nameOf = (r: VReg, bits: View['bits'], homes: Int8Array | null): string => {
@@ -11,7 +11,7 @@ const nameOf = (r: VReg, bits: View['bits'], homes: Int8Array | null): string =>
 function formatMem(m: Mem, homes: Int8Array | null): string {
   const parts: string[] = []
   let disp = m.disp
-  if (m.base instanceof VReg) parts.push(nameOf(m.base, 64, homes))
+  if (m.base.kind === 'register') parts.push(nameOf(m.base, 64, homes))
   else {
     parts.push(m.base.area)
     disp += m.base.offset

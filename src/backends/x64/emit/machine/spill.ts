@@ -9,7 +9,7 @@ import {
   mem,
   type Operand,
   type View,
-  VReg,
+  type VReg,
   view,
 } from './code.js'
 import { loadOf, withMemory } from './fold.js'
@@ -36,7 +36,7 @@ function isConstantLoad({ operation, operands, mask }: Instruction): boolean {
   if (operation.name === 'vzero') return true
   if (operands.length !== 2 || mask !== null) return false
   const m = operands[1]!
-  return m.kind === 'mem' && !(m.base instanceof VReg) && m.base.area === 'pool' && m.index === null
+  return m.kind === 'mem' && m.base.kind === 'place' && m.base.area === 'pool' && m.index === null
 }
 
 const MOVES = { gp: 'mov', vector: 'vmovups', mask: 'kmovw' } as const
@@ -119,7 +119,7 @@ function replaced(i: Instruction, from: VReg, to: VReg, depth: number): Instruct
   const operands = i.operands.map((o): Operand => {
     if (o.kind === 'view') return o.reg === from ? ({ ...o, reg: to } satisfies View) : o
     if (o.kind !== 'mem') return o
-    const base = o.base instanceof VReg ? same(o.base) : o.base
+    const base = o.base.kind === 'register' ? same(o.base) : o.base
     return { ...o, base, index: o.index && same(o.index) }
   })
   return new Instruction(i.operation, operands, i.mask && same(i.mask), i.zero, i.implied, depth)

@@ -5,7 +5,7 @@
 // Loads are what there are enough of, up to the two a cycle that whole registers allow. So a tile's inner
 // loop gives some of its spread loads to all of their users, as many as that leaves room for.
 
-import { type Code, type Instruction, type View, VReg } from './code.js'
+import type { Code, Instruction, View, VReg } from './code.js'
 import { type Counts, type Load, loadOf, withMemory, withoutGaps } from './fold.js'
 
 /** Most instructions that load, for every one that computes: some room is left for other lines to arrive. */
@@ -41,7 +41,7 @@ export function foldSpreads(code: Code, { reads, writes }: Counts): void {
       if (load !== null) {
         const { reg } = operands[0] as View
         const { base, index, spread } = load.mem
-        const plain = spread !== 0 && base instanceof VReg && index === null
+        const plain = spread !== 0 && base.kind === 'register' && index === null
         const several = plain && reads[reg.id]! > 1 && writes[reg.id] === 1
         stretch.load(several ? reg : null, reads[reg.id]!, load, at)
       }
