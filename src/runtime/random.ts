@@ -18,8 +18,11 @@ const state = { seed: 0, draws: 0 }
 /**
  * Starts the random numbers anew from `seed` (any integer; its low 32 bits are used). Mirrors
  * `torch.manual_seed`.
+ *
+ * @throws ValueError for what is no integer.
  */
 export function manualSeed(seed: number): void {
+  if (!Number.isInteger(seed)) throw new ValueError('manualSeed', 'an integer', show(seed))
   state.seed = seed | 0
   state.draws = 0
 }

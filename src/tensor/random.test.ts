@@ -61,6 +61,20 @@ test.each([
   expect(randomState()).toEqual(before)
 })
 
+test.each([
+  ['NaN', Number.NaN],
+  ['1.5', 1.5],
+  ['undefined', undefined],
+  ['bigint', 1n],
+  ['string', '1'],
+])('%s is no seed', (received, seed) => {
+  const before = randomState()
+  expect(() => manualSeed(seed as never)).toThrow(
+    new ValueError('manualSeed', 'an integer', received),
+  )
+  expect(randomState()).toEqual(before)
+})
+
 test('a draw is one value, however often and in whatever order it is read', () => {
   const x = rand([3])
   const y = rand([3])
