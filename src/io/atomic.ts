@@ -10,10 +10,10 @@ type Path = typeof import('node:path')
  * name. Folders on the way are made.
  */
 export async function writeAtomically(path: string, parts: Iterable<Uint8Array>): Promise<void> {
-  const { mkdir, open, rename, rm } = await loadBuiltin<Files>('node:fs/promises')
+  const { open, rename, rm } = await loadBuiltin<Files>('node:fs/promises')
   const { basename, dirname, join } = await loadBuiltin<Path>('node:path')
   const folder = dirname(path)
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const random = Math.random().toString(36).slice(2, 10)
   const partial = join(folder, `.${basename(path)}.${process.pid}-${random}.partial`)
   try {
@@ -35,6 +35,24 @@ export async function writeAtomically(path: string, parts: Iterable<Uint8Array>)
     throw error
   }
   await syncFolder(folder)
+}
+
+/**
+ * Makes a folder and those above it. (Node's own way to do so never ends where a folder exists in which
+ * none can be made, as in /proc.)
+ */
+async function makeFolder(folder: string): Promise<void> {
+  const { mkdir, stat } = await loadBuiltin<Files>('node:fs/promises')
+  const { dirname } = await loadBuiltin<Path>('node:path')
+  const exists = await stat(folder).catch(() => null)
+  if (exists !== null) return
+  if (dirname(folder) !== folder) await makeFolder(dirname(folder))
+  try {
+    await mkdir(folder)
+  } catch (error) {
+    // Somebody else may have made it in between.
+    if ((error as { code?: string }).code !== 'EEXIST') throw error
+  }
 }
 
 /** The new name itself has to reach the disk; systems that cannot sync a folder do it on their own. */

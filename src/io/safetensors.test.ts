@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import fc from 'fast-check'
@@ -153,6 +153,25 @@ describe('what cannot be written', () => {
     await expect(saveSafetensors(target, { a: ones([1]) })).rejects.toThrow()
     expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([])
     expect(readdirSync(target)).toEqual(['inside'])
+  })
+})
+
+describe('folders on the way', () => {
+  test('are made', async () => {
+    const where = path.join(folder, 'some', 'where', 'x.safetensors')
+    await saveSafetensors(where, { x: ones([2]) })
+    expect(readdirSync(path.dirname(where))).toEqual(['x.safetensors'])
+  })
+
+  test('that are files end the attempt', async () => {
+    writeFileSync(path.join(folder, 'file'), '')
+    const where = path.join(folder, 'file', 'x.safetensors')
+    await expect(saveSafetensors(where, { x: ones([2]) })).rejects.toThrow('ENOTDIR')
+  })
+
+  test.skipIf(!existsSync('/proc/self'))('that nobody can make end the attempt', async () => {
+    const where = '/proc/nowhere/x.safetensors'
+    await expect(saveSafetensors(where, { x: ones([2]) })).rejects.toThrow('ENOENT')
   })
 })
 
