@@ -2,7 +2,7 @@
 // are done at about the same time.
 
 import type { Target } from '../kernel/ir.js'
-import { roundUp, type Tile, tiledCost } from './choose.js'
+import { type Packing, roundUp, type Tile, tiledCost } from './choose.js'
 import type { Extent } from './cutting.js'
 
 /** A chunk's share of the result. */
@@ -13,8 +13,11 @@ export interface Chunk {
 
 /** Cycles that a chunk takes before its first multiply-add and after its last. */
 const CHUNK_CYCLES = 2000
-/** Rows whose multiply-adds with an element take as long as packing it. */
-const PACKING_ROWS = 20
+/**
+ * Rows whose multiply-adds with an element take as long as packing it does. (A first tile's do not take so much
+ * longer; but it is all that a chunk of few rows has.)
+ */
+const PACKING_ROWS: Record<Packing, number> = { none: 0, first: 30, apart: 20 }
 /** How much of a chunk is waited for in the end: threads are not equally fast. */
 const WAITED_FOR = 0.5
 /** How much of the time a choice may take that makes more chunks than one found before it. */
@@ -25,14 +28,14 @@ const MANY = 32
 /**
  * The chunks with which all processors are done soonest.
  *
- * @param packs whether each chunk packs its columns
+ * @param packing how each chunk packs its columns
  * @param wanted chunks that are many enough
  */
 export function balance(
   e: Extent,
   tile: Tile,
   target: Target,
-  packs: boolean,
+  packing: Packing,
   wanted: number,
   most: Chunk,
 ): Chunk {
@@ -40,14 +43,14 @@ export function balance(
   const native = e.bytes === 8 ? target.nativeLanes / 2 : target.nativeLanes
   const cycles = ({ rows, columns }: Chunk): number => {
     const step = tiledCost(rows, columns, evened(tile, rows), native, target)
-    return CHUNK_CYCLES + (e.depth / e.parts) * step * (1 + (packs ? PACKING_ROWS / rows : 0))
+    return CHUNK_CYCLES + (e.depth / e.parts) * step * (1 + PACKING_ROWS[packing] / rows)
   }
   const count = ({ rows, columns }: Chunk): number =>
     copies * Math.ceil(e.rows / rows) * Math.ceil(e.columns / columns)
   const limit = Math.max(2 * wanted, count(most))
   const rowSizes = sizesOfRows(e.rows, tile, most.rows, wanted)
-  // What is not packed is cut along its columns only where it has too few rows.
-  const rowsAlone = !packs && 2 * count({ ...most, rows: rowSizes.at(-1)! }) > wanted
+  // What is not packed apart is cut along its columns only where it has too few rows.
+  const rowsAlone = packing !== 'apart' && 2 * count({ ...most, rows: rowSizes.at(-1)! }) > wanted
   const columnSizes = rowsAlone ? [most.columns] : sizesOfColumns(tile.lanes, most.columns)
 
   let best = most

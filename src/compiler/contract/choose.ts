@@ -3,6 +3,7 @@
 
 import { isFloat } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
+import { REGISTER_TYPE } from '../kernel/assembly.js'
 import type { RegType, Target } from '../kernel/ir.js'
 import { blockLength } from './blocks.js'
 import { type Product, probeFactor, probeWrite } from './factors.js'
@@ -70,7 +71,7 @@ const LARGE = 4
 /** How much more the target's tile for large products may cost by count, for what its few loads save. */
 const FEW_LOADS = 1.05
 
-/** The target's tile for large products, where this is one that packs its panels; else the tile given. */
+/** The target's tile for large products, where this is one that packs its panels apart; else the tile given. */
 function enlarged(
   p: Product,
   lanes: FactorShape,
@@ -84,7 +85,7 @@ function enlarged(
   if (largeTile === undefined || !isFloat(p.dtype)) return tile
   const large = { rows: largeTile.rows, lanes: (largeTile.lanes / nativeLanes) * native }
   if (rows < LARGE * large.rows || columns < LARGE * large.lanes) return tile
-  if (!packLanes(p, lanes, rows, large)) return tile
+  if (packLanes(p, lanes, rows, columns, tile, target) !== 'apart') return tile
   const cost = (t: Tile): number => tiledCost(rows, columns, t, native, target)
   return cost(large) < FEW_LOADS * cost(tile) ? large : tile
 }
@@ -223,17 +224,55 @@ const stepOf = (f: FactorShape): number => Math.abs(f.probe.stride(f.probe.coord
 /** Elements of a page of memory: processors do not fetch ahead beyond one. */
 const PAGE = 1024
 
+/** Bytes of a cache line. */
+const LINE = 64
+
+/** Tiles of rows from which on packing pays that does no more than begin panels' rows on cache lines. */
+const MANY_TILES = 10
+
 /**
- * Whether the lanes' factor is packed into panels: always where lanes are not neighbours in memory;
- * else where enough tiles of rows use a panel that is spread over many cache lines or pages.
+ * How the lanes' factor gets into panels, if it does: by the first tile of rows, whose micro-kernel writes down
+ * what it loads anyway; or apart from the multiply-adds, before them.
  */
-export function packLanes(p: Product, f: FactorShape, rows: number, tile: Tile): boolean {
+export type Packing = 'none' | 'first' | 'apart'
+
+/**
+ * Packs always where lanes are not neighbours in memory; else where enough tiles of rows use a panel that is
+ * spread over many cache lines or pages, or whose registers lie across two lines each.
+ */
+export function packLanes(
+  p: Product,
+  f: FactorShape,
+  rows: number,
+  columns: number,
+  tile: Tile,
+  target: Target,
+): Packing {
   const tiles = Math.ceil(rows / tile.rows)
-  if (f.contiguous !== 'free') return true
-  if (!f.plain || f.run < SHORT_RUN) return tiles > 1
+  if (f.contiguous !== 'free') return 'apart'
   const length = blockLength(p.numerics, p.contract)
   const stride = stepOf(f)
-  if (length > 256 && stride >= PAGE) return tiles > 1
-  const aliased = stride % PAGE === 0 && length > 8
-  return tiles >= 4 && (length > 256 || aliased)
+  if (!f.plain || f.run < SHORT_RUN || (length > 256 && stride >= PAGE)) {
+    return tiles > 1 ? 'apart' : 'none'
+  }
+  const spread = tiles >= 4 && (length > 256 || (stride % PAGE === 0 && length > 8))
+  const near = stride < PAGE && p.numerics.blocks === 1 && p.right.free.length === 1
+  if (near && hasPanelsOfLines(p, length, tile, target)) {
+    const bytes = bytesOf(p)
+    const askew = tiles >= MANY_TILES && columns > tile.lanes && (bytes * stride) % LINE !== 0
+    if (spread || askew) return 'first'
+  }
+  return spread ? 'apart' : 'none'
 }
+
+/**
+ * Whether registers are whole lines, so that few multiply-adds stand beside each, and panels stay in the
+ * first-level cache. (Those that do not are better wide, and fetched ahead.)
+ */
+function hasPanelsOfLines(p: Product, length: number, tile: Tile, target: Target): boolean {
+  const bytes = bytesOf(p)
+  const lines = bytes * nativeLanes(target, REGISTER_TYPE[p.dtype]) === LINE
+  return lines && bytes * length * tile.lanes <= target.cache.l1
+}
+
+const bytesOf = ({ dtype }: Product): number => (dtype === 'float64' ? 8 : 4)

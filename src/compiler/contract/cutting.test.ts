@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Tile } from './choose.js'
+import type { Packing, Tile } from './choose.js'
 import { type Cutting, cut } from './cutting.js'
 import { target } from './fixtures.js'
 
@@ -7,7 +7,7 @@ const cache = { l1: 48 << 10, l2: 2 << 20 }
 const two = { ...target(12, 32, 16), spreads: true, processors: 2, cache }
 const usual: Tile = { rows: 12, lanes: 32 }
 
-const square = (n: number, packs: boolean, tile = usual, batch = 1): Cutting =>
+const square = (n: number, packing: Packing, tile = usual, batch = 1): Cutting =>
   cut(
     {
       ...{ batch, rows: n, columns: n, block: Math.min(512, n), depth: n },
@@ -15,7 +15,7 @@ const square = (n: number, packs: boolean, tile = usual, batch = 1): Cutting =>
     },
     tile,
     two,
-    packs,
+    packing,
   )
 
 /** Most elements of the result that one of two threads has, if they take chunks in turns, to half of all. */
@@ -33,7 +33,7 @@ function imbalance(c: Cutting): number {
 
 describe('chunks of a product', () => {
   test('are equal where rows can be shared equally, and so are their tiles', () => {
-    const c = square(256, false)
+    const c = square(256, 'none')
     expect(256 % c.chunkRows).toBe(0)
     expect(c.rowChunks % 2).toBe(0)
     // Three tiles of 11, 11 and 10 rows, not of 12, 12 and 8.
@@ -42,18 +42,18 @@ describe('chunks of a product', () => {
   })
 
   test.each([97, 127, 131, 251, 257, 509])('leave neither thread much to wait for: %d', (n) => {
-    expect(imbalance(square(n, false))).toBeLessThan(1.1)
+    expect(imbalance(square(n, 'none'))).toBeLessThan(1.1)
   })
 
   test.each([384, 512, 768, 1024, 1031, 2048])('… and packed: %d', (n) => {
     for (const tile of [usual, { rows: 9, lanes: 48 }]) {
-      expect(imbalance(square(n, true, tile))).toBeLessThan(1.1)
+      expect(imbalance(square(n, 'apart', tile))).toBeLessThan(1.1)
     }
   })
 
   test('a small product is one, and so is each of many', () => {
-    expect(square(24, false)).toMatchObject({ rowChunks: 1, columnChunks: 1 })
-    const many = square(64, false, usual, 100)
+    expect(square(24, 'none')).toMatchObject({ rowChunks: 1, columnChunks: 1 })
+    const many = square(64, 'none', usual, 100)
     expect(many).toMatchObject({ rowChunks: 1, columnChunks: 1 })
     expect(many.batchChunks).toBeLessThan(100)
   })

@@ -5,7 +5,7 @@
 import { piecesOf } from '../chain.js'
 import type { Target } from '../kernel/ir.js'
 import { balance, type Chunk, evened } from './balance.js'
-import { roundUp, type Tile } from './choose.js'
+import { type Packing, roundUp, type Tile } from './choose.js'
 
 export interface Cutting {
   readonly tile: Tile
@@ -70,13 +70,13 @@ function dividing(tile: Tile, rows: number): Tile {
 /**
  * Cuts so finely that threads are done at about the same time.
  *
- * @param packs whether the columns' operand is packed into panels
+ * @param packing how the columns' operand is packed into panels
  */
-export function cut(e: Extent, given: Tile, target: Target, packs: boolean): Cutting {
+export function cut(e: Extent, given: Tile, target: Target, packing: Packing): Cutting {
   const tile = isBrief(e) ? dividing(given, e.rows) : given
   const perK = e.block * e.bytes
-  // In the second-level cache, the rows' operand of a chunk may take a half, its panels a quarter; packed
-  // panels an eighth, as many as tiles of rows read them.
+  // In the second-level cache, the rows' operand of a chunk may take a half, its panels a quarter; panels
+  // packed apart an eighth, as many tiles of rows read them.
   const atMost = (total: number, unit: number, cache: number, least = 4): number => {
     const most = Math.max(least * unit, (TOLERANCE * cache) / perK)
     return roundUp(Math.ceil(total / Math.ceil(total / most)), unit)
@@ -94,10 +94,10 @@ export function cut(e: Extent, given: Tile, target: Target, packs: boolean): Cut
   const wanted = Math.max(1, Math.floor(Math.min(enough, work / CHUNK_WORK)))
   const most: Chunk = {
     rows: mostRows,
-    columns: packs ? atMost(e.columns, tile.lanes, l2 / 8, 2) : mostColumns,
+    columns: packing === 'apart' ? atMost(e.columns, tile.lanes, l2 / 8, 2) : mostColumns,
   }
   const copies = e.batch * e.parts
-  const { rows, columns } = copies < wanted ? balance(e, tile, target, packs, wanted, most) : most
+  const { rows, columns } = copies < wanted ? balance(e, tile, target, packing, wanted, most) : most
   const isCut = rows < e.rows || columns < e.columns
   const chunkBatch = isCut ? 1 : Math.max(1, Math.floor(copies / wanted))
   return cutInto(e, tile, rows, columns, Math.min(e.batch, chunkBatch))

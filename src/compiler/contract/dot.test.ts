@@ -174,6 +174,34 @@ describe('dot', () => {
     ],
   ])('%j by %j', (left, right) => check({ left, right }))
 
+  // The right operand's rows lie askew to cache lines, or are many; one chunk and several; a batch.
+  test.each([
+    [[121, 33], [33, 49], 1],
+    [[48, 257], [257, 64], 3],
+    [[150, 43], [43, 97], 2],
+    [[2, 121, 33], [2, 33, 49], 1],
+  ])('%j by %j, packed by the first tile of rows', (left, right, chunks) => {
+    const batch = left.length > 2 ? [0] : []
+    const [m, k] = [left.length - 2, left.length - 1]
+    const attrs = { leftBatch: batch, rightBatch: batch, leftContract: [k], rightContract: [m] }
+    const lines = { ...target(12, 32, 16), cache: { l1: 48 << 10, l2: 2 << 20 } }
+    const w = new Workspace(lines)
+    const [l, r] = [left, right].map((shape) =>
+      w.reader('x', 'float32', shape, values(sizeOf(shape), 1)),
+    )
+    const shape = [...left.slice(0, k), right[k]!]
+    const out = w.writer(w.buffer('out', 'f32', sizeOf(shape)), shape)
+    const spec: DotSpec = { attrs, left, right, dtype: 'float32' }
+    const calls = lowerDot(spec, l!, r!, out, w)
+    expect(calls.map((c) => c.kernel.grid)).toEqual([chunks])
+    const own = calls[0]!.kernel.buffers.filter((b) => b.space === 'scratch')
+    expect(own.map((b) => b.name)).toEqual(['panels'])
+    walk(calls[0]!.kernel.body, (s) =>
+      expect(s).not.toMatchObject({ op: 'vector', variable: { name: 'lane' } }),
+    )
+    check({ left, right, attrs }, [lines], [false])
+  })
+
   test('operands that lie transposed in memory', () => {
     for (const [m, n, k] of [
       [17, 33, 20],

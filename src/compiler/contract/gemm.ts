@@ -23,13 +23,13 @@ import {
   type FactorShape,
   layOutRows,
   nativeLanes,
-  packLanes,
   roundUp,
   shapeOf,
   stagesRows,
   type Tile,
 } from './choose.js'
-import { type Cutting, cut, type Extent } from './cutting.js'
+import type { Cutting } from './cutting.js'
+import { divide, type PanelsFrom } from './divide.js'
 import { mergeProduct, type Product, probeWrite, swapProduct } from './factors.js'
 import { layOut } from './layout.js'
 import { type End, microKernel } from './micro.js'
@@ -37,7 +37,7 @@ import { fillPanels, type PackedPanel, packAhead, panelNumber } from './panels.j
 import { amid, computed, type Readings } from './readings.js'
 import { RowStage } from './rowstage.js'
 import { Parts, Sums } from './sums.js'
-import { forTiles, repeat, type Span, spanLength, spanStart } from './tiles.js'
+import { forTiles, repeat, type Span, spanLength, spanStart, type TileBody } from './tiles.js'
 
 /** A product as it will be tiled: its rows' factor left, its lanes' factor right. */
 interface Arranged {
@@ -78,34 +78,8 @@ export function readingsOfProduct(unmerged: Product, target: Target): Readings {
 
 /** Where the lanes' operand of a panel comes from. */
 type PanelSource =
-  | { readonly from: 'operand' }
-  | { readonly from: 'scratch' }
+  | { readonly from: Exclude<PanelsFrom, 'ahead'> }
   | { readonly from: 'ahead'; readonly panel: ReturnType<typeof packAhead> }
-
-/**
- * Rows a chunk must have for packing its panels anew in every chunk, as an element packed costs as much as
- * about twenty rows' multiply-adds with it. (Patches, which overlap, always are.)
- */
-const PACK_IN_CHUNK_ROWS = 384
-
-/** How a product is divided among chunks, and where its panels come from. */
-function divide(p: Product, lanes: FactorShape, tile: Tile, target: Target) {
-  const extent: Extent = {
-    batch: sizeOf(p.batch),
-    rows: sizeOf(p.left.free),
-    columns: sizeOf(p.right.free),
-    block: blockLength(p.numerics, p.contract),
-    depth: sizeOf(p.contract),
-    parts: p.numerics.parts,
-    bytes: p.dtype === 'float64' ? 8 : 4,
-  }
-  const packs = packLanes(p, lanes, extent.rows, tile)
-  const cutting = cut(extent, tile, target, packs)
-  const anew =
-    cutting.rowChunks === 1 || cutting.chunkRows >= PACK_IN_CHUNK_ROWS || p.right.free.length > 1
-  const from: PanelSource['from'] = !packs ? 'operand' : anew ? 'scratch' : 'ahead'
-  return { extent, packs, cutting, from }
-}
 
 function tiledProduct(
   p: Product,
@@ -116,7 +90,7 @@ function tiledProduct(
   const calls: KernelCall[] = []
   const { blocks, parts } = p.numerics
   const lanes = shapeOf(p, 'right')
-  const { extent, packs, cutting: c, from } = divide(p, lanes, tile, ctx.target)
+  const { extent, cutting: c, from } = divide(p, lanes, tile, ctx.target)
   const source: PanelSource =
     from === 'ahead' ? { from, panel: packAhead(p, lanes, tile.lanes, ctx, calls) } : { from }
 
@@ -129,6 +103,7 @@ function tiledProduct(
     (extent.rows * extent.depth + extent.columns * extent.depth + extent.rows * extent.columns)
   // What is not packed is cut into rows: then a thread, which takes neighbouring chunks, has whole lines of
   // the result, like one that goes through the result as it lies in memory.
+  const packs = from !== 'operand'
   const inner = packs ? [c.columnChunks, c.rowChunks] : [c.rowChunks, c.columnChunks]
   const at = unflatten(k, ofVar(k.chunk), [parts, c.batchChunks, ...inner])
   const [part, batchChunk] = at as [Affine, Affine]
@@ -202,7 +177,7 @@ class ChunkEmitter {
     const panels = c.chunkColumns / c.tile.lanes
     const length = blockLength(p.numerics, p.contract)
     this.scratch =
-      source.from === 'scratch'
+      source.from === 'first' || source.from === 'scratch'
         ? k.scratch('panels', MEMORY_TYPE[p.dtype], panels * length * c.tile.lanes)
         : null
     const staged = stagesRows(rows)
@@ -285,13 +260,16 @@ class ChunkEmitter {
         (panel) => this.panelAt(b, block, panel)!,
       )
     }
-    forTiles(k, 'tile', rowSpan, (_, row, height) => {
-      this.rowStage?.fill(batch, block, row, height)
-      forTiles(k, 'panel', columnSpan, (panel, column, width) => {
-        const packed = this.panelAt(b, block, panel)
-        this.tile(batch, block, row, height, column, width, packed, sums, direct)
-      })
-    })
+    const tiles =
+      (packs: boolean): TileBody =>
+      (_, row, height) => {
+        this.rowStage?.fill(batch, block, row, height)
+        forTiles(k, 'panel', columnSpan, (panel, column, width) => {
+          const packed = this.panelAt(b, block, panel)
+          this.tile(batch, block, row, height, column, width, packed, packs, sums, direct)
+        })
+      }
+    forTiles(k, 'tile', rowSpan, tiles(false), this.source.from === 'first' ? tiles(true) : null)
   }
 
   private tile(
@@ -302,6 +280,7 @@ class ChunkEmitter {
     column: Affine,
     width: number,
     packed: PackedPanel | null,
+    packs: boolean,
     sums: Sums | null,
     direct: boolean,
   ): void {
@@ -318,8 +297,9 @@ class ChunkEmitter {
       plus(plus(row, i), times(spanStart(this.rowSpan), -1)),
       plus(plus(column, lane), times(spanStart(this.columnSpan), -1)),
     ]
+    const inPanel = packed !== null && !packs
     const walk = block.walk(
-      this.rowsFollow.map((follows, i) => follows && (packed !== null || this.lanes.follows[i]!)),
+      this.rowsFollow.map((follows, i) => follows && (inPanel || this.lanes.follows[i]!)),
     )
     if (this.fetchesResults) {
       const fetch = (): void => this.fetchResults(batch, row, height, column, width)
@@ -340,15 +320,15 @@ class ChunkEmitter {
           this.rowStage?.load(i, block, local) ?? p.left.read(k, batch, rows[i]!, block.at(local))
         )
       },
-      vector: (_, lane, at) =>
-        packed === null
-          ? p.right.read(
-              k,
-              batch,
-              unflatten(k, plus(column, lane), p.right.free),
-              block.at(walk.local(at)),
-            )
-          : this.loadPacked(packed, plus(times(block.flat(walk.local(at)), c.tile.lanes), lane)),
+      vector: (_, lane, at) => {
+        const local = walk.local(at)
+        const place = plus(times(block.flat(local), c.tile.lanes), lane)
+        if (inPanel) return this.loadPacked(packed, place)
+        const free = unflatten(k, plus(column, lane), p.right.free)
+        const value = p.right.read(k, batch, free, block.at(local))
+        if (packed !== null) k.store(packed.buffer, plus(packed.base, place), value)
+        return value
+      },
       ...whole,
       ends:
         sums === null

@@ -28,24 +28,32 @@ export const spanLength = (s: Span): Bound =>
       ? affine(s.chunk)
       : { min: [affine(s.chunk), plus(times(s.at, -s.chunk), s.total)] }
 
+/** What is done for a tile: its number in the chunk, where it begins along the axis, and its size. */
+export type TileBody = (tile: Affine, start: Affine, size: number) => void
+
 /**
- * Runs `body` for the tiles of the chunk, with the tile's number in the chunk, where it begins along
- * the axis, and its size.
+ * Runs `body` for the tiles of the chunk; `first`, if there is one, instead of it for a tile that comes before
+ * all others. That is what is left over, where there is but one chunk: it has code of its own anyway.
  */
 export function forTiles(
   k: KernelAssembly,
   name: string,
   s: Span,
-  body: (tile: Affine, start: Affine, size: number) => void,
+  body: TileBody,
+  first: TileBody | null = null,
 ): void {
   if (s.chunks > 1 && s.chunk % s.unit !== 0) {
     const alone = { ...s, total: s.chunk, chunks: 1, at: affine(0) }
-    forTiles(k, name, alone, (tile, at, size) => body(tile, plus(spanStart(s), at), size))
+    const moved =
+      (run: TileBody): TileBody =>
+      (tile, at, size) =>
+        run(tile, plus(spanStart(s), at), size)
+    forTiles(k, name, alone, moved(body), first && moved(first))
     return
   }
   const whole = Math.floor(s.total / s.unit)
+  const rest = s.total % s.unit
   const perChunk = s.chunk / s.unit
-  const start = spanStart(s)
   const left = plus(times(s.at, -perChunk), whole)
   const count: Bound =
     s.chunks === 1
@@ -53,13 +61,33 @@ export function forTiles(
       : whole % perChunk === 0 && s.total % s.chunk === 0
         ? affine(perChunk)
         : { min: [affine(perChunk), left] }
-  const one = (i: Affine): void => body(i, plus(start, times(i, s.unit)), s.unit)
-  repeat(k, name, count, one)
-  const rest = s.total % s.unit
-  if (rest === 0) return
-  const tail = (): void => body(left, affine(whole * s.unit), rest)
-  if (s.chunks === 1) tail()
-  else k.when(s.at, 'eq', affine(s.chunks - 1), tail)
+  const tail = (run: TileBody): void => run(left, affine(whole * s.unit), rest)
+  const wholes = (before: TileBody | null): void => {
+    const one = (run: TileBody, i: Affine): void =>
+      run(i, plus(spanStart(s), times(i, s.unit)), s.unit)
+    if (before !== null) one(before, affine(0))
+    repeat(k, name, count, (i) => one(body, i), before === null ? 0 : 1)
+  }
+  if (rest === 0) wholes(first)
+  else if (s.chunks === 1) {
+    if (first !== null) tail(first)
+    wholes(null)
+    if (first === null) tail(body)
+  } else {
+    const last = affine(s.chunks - 1)
+    if (first !== null && s.total % s.chunk < s.unit) {
+      k.when(
+        s.at,
+        'eq',
+        last,
+        () => tail(first),
+        () => wholes(first),
+      )
+    } else {
+      wholes(first)
+      k.when(s.at, 'eq', last, () => tail(body))
+    }
+  }
 }
 
 /** A loop, or just its body where it runs once. */
@@ -68,8 +96,9 @@ export function repeat(
   name: string,
   count: Bound,
   body: (i: Affine) => void,
+  from = 0,
 ): void {
   const known = constantOf(count)
-  if (known === 1) body(affine(0))
-  else if (known !== 0) k.loop(name, count, body)
+  if (known === from + 1) body(affine(from))
+  else if (known === null || known > from) k.loop(name, count, body, { from: affine(from) })
 }
