@@ -42,7 +42,10 @@ const NO_TERMS: Affine['terms'] = []
 
 /** Accesses whose places differ by numbers only, by what they share: as a rule copies of an unrolled one. */
 type Accesses = Map<Affine['terms'], Interval>
-type Access = readonly [terms: Affine['terms'], near: Interval]
+interface Access {
+  readonly terms: Affine['terms']
+  readonly near: Interval
+}
 
 /** How a kernel reads and writes each of its slots. */
 function accessesOf(kernel: Kernel): Map<number, { reads: Accesses; writes: Accesses }> {
@@ -64,11 +67,14 @@ function accessesOf(kernel: Kernel): Map<number, { reads: Accesses; writes: Acce
   return found
 }
 
+const listed = (accesses: Accesses): Access[] =>
+  Array.from(accesses, ([terms, near]) => ({ terms, near }))
+
 /** The places of accesses, at least and at most. */
 function placesOf(accesses: readonly Access[], ranges: Ranges): Interval {
   let { low, high } = NOTHING
   for (let n = 0; n < accesses.length; n++) {
-    const [terms, near] = accesses[n]!
+    const { terms, near } = accesses[n]!
     const from = ranges.affine({ constant: 0, terms })
     low = Math.min(low, from.low + near.low)
     high = Math.max(high, from.high + near.high)
@@ -82,7 +88,7 @@ function touchedBy(kernel: Kernel, pieces: number): Touched[] {
   const all = accessesOf(kernel)
   const accesses = slots.map(({ id }) => {
     const { reads, writes } = all.get(id)!
-    return { reads: [...reads], writes: [...writes] }
+    return { reads: listed(reads), writes: listed(writes) }
   })
   const definitions = definitionsOf(kernel)
   const touched = slots.map(({ access }) => ({

@@ -148,11 +148,13 @@ function unitCost(
         ]
   }
   const lanes = cut(Math.ceil(features / native), vectors)
+  const [allImages, allLines] = [cut(unit.images, box.images), cut(unit.lines, box.lines)]
+  const allColumns = cut(unit.columns, box.columns)
   let cost = 0
   let shapes = 0
-  for (const [ni, images] of cut(unit.images, box.images)) {
-    for (const [nl, lines] of cut(unit.lines, box.lines)) {
-      for (const [nc, columns] of cut(unit.columns, box.columns)) {
+  for (const [ni, images] of allImages) {
+    for (const [nl, lines] of allLines) {
+      for (const [nc, columns] of allColumns) {
         for (const [nv, v] of lanes) {
           cost += ni * nl * nc * nv * stepCost(target, images * lines * columns, v, 0.5)
           shapes++

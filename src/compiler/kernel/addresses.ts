@@ -252,9 +252,10 @@ export function planAddresses(
         const reach = near ? laneBytes * (lanes - 1) : 0
         note({ stmt: s, low: c + Math.min(0, reach), parts }, scope)
       }
-      for (const inner of bodiesOf(s)) {
-        if (s.op === 'for' || s.op === 'vector') visit(inner, scopeOf(s, scope))
-        else visit(inner, scope)
+      const inside = bodiesOf(s)
+      for (let b = 0; b < inside.length; b++) {
+        if (s.op === 'for' || s.op === 'vector') visit(inside[b]!, scopeOf(s, scope))
+        else visit(inside[b]!, scope)
       }
     }
   }

@@ -87,9 +87,10 @@ function write({ grid, chunk, buffers, body }: Kernel): string {
         numbers.set(variable.id, numbers.size)
       }
       text += '\n'
-      for (const inner of bodiesOf(s)) {
+      const inside = bodiesOf(s)
+      for (let n = 0; n < inside.length; n++) {
         text += '{\n'
-        visit(inner)
+        visit(inside[n]!)
         text += '}\n'
       }
     }

@@ -44,7 +44,8 @@ export function varyingOf(kernel: Kernel): Varying {
       }
       if ((s.op === 'divide' || s.op === 'modulo') && byIndex) mark(variables, s.variable.id)
       const guarded = s.op === 'when' && (differs(s.left, v) || differs(s.right, v))
-      for (const inner of bodiesOf(s)) visit(inner, v, masked || guarded)
+      const inside = bodiesOf(s)
+      for (let n = 0; n < inside.length; n++) visit(inside[n]!, v, masked || guarded)
     }
   }
   const find = (body: readonly Stmt[]): void => {

@@ -151,7 +151,8 @@ export function findForm(
   for (const operand of operands) {
     if (operand instanceof Memory && operand.size === 0) open = true
   }
-  for (const form of forms) {
+  for (let n = 0; n < forms.length; n++) {
+    const form = forms[n]!
     if (evex ? form.prefix !== 'evex' : false) continue
     if (!takes(form, operands, options)) continue
     if (options !== null && !optionsFit(form, operands, options)) continue

@@ -89,8 +89,10 @@ function instruction(e: State, fn: Fn, type: Numeric): string | null {
 const SPECIAL: Partial<Record<Fn, (call: Call) => boolean>> = {
   fma: (call) => {
     const { e, type, bits, dst, args } = call
-    const [a, b, c] = args as [VReg, VReg, VReg]
     if (!isFloat(type)) return false
+    const a = args[0]!
+    const b = args[1]!
+    const c = args[2]!
     if (dst === c) {
       e.code.v(`vfmadd231${SUFFIX[type]}`, bits, dst, a, b)
       return true

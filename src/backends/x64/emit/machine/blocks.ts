@@ -43,7 +43,7 @@ function blocksOf(code: readonly Instruction[]): Block[] {
     const { operation, operands } = code[i]!
     if (operation.name === 'label') {
       close(i - 1)
-      const [label] = operands
+      const label = operands[0]
       if (label!.kind === 'label') starts[label!.id] = blocks.length
     } else if (operation.jumps) {
       close(i)
@@ -54,7 +54,7 @@ function blocksOf(code: readonly Instruction[]): Block[] {
     const block = blocks[b]!
     const { operation, operands } = code[block.last]!
     if (operation.jumps) {
-      const [label] = operands
+      const label = operands[0]
       if (label!.kind === 'label') block.next.push(starts[label!.id]!)
     }
     if (operation.name !== 'jmp' && b + 1 < blocks.length) block.next.push(b + 1)
