@@ -56,7 +56,7 @@ export class Avx2 extends Isa {
   }
 
   private inRegister(b: VReg | Mem, bits: VectorBits): VReg {
-    if (!('kind' in b)) return b
+    if (b.kind === 'register') return b
     const r = this.c.vector()
     this.c.v('vmovups', bits, r, b)
     return r
