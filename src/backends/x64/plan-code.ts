@@ -29,9 +29,10 @@ class Block {
   private readonly code: Code
   private users = 0
 
+  /** @param forget what to do when it goes; null from then on, as weak references keep blocks for a while */
   constructor(
     whole: Uint8Array,
-    private readonly forget: () => void,
+    private forget: (() => void) | null,
   ) {
     this.code = Code.load(whole)
   }
@@ -47,7 +48,8 @@ class Block {
   release(): void {
     this.users--
     if (this.users > 0) return
-    this.forget()
+    this.forget?.()
+    this.forget = null
     this.code.free()
   }
 }
@@ -128,9 +130,13 @@ export class CodeCache {
     // Between kernels there is nothing to run: trap.
     const whole = new Uint8Array(size).fill(0xcc)
     for (const [i, bytes] of parts.entries()) whole.set(bytes, offsets[i])
-    const block = new Block(whole, () => this.forget(kernels, reference))
+    const block = new Block(whole, () => {
+      // A loop that never yields never meets a finalizer, and would keep all kernels there ever were.
+      this.lost.unregister(reference)
+      this.forget(kernels, reference)
+    })
     const reference = new WeakRef(block)
-    this.lost.register(block, { kernels, block: reference })
+    this.lost.register(block, { kernels, block: reference }, reference)
     for (const [i, kernel] of kernels.entries()) {
       const where = { offset: offsets[i]!, bytes: parts[i]!.length }
       this.known.set(kernel, { ...where, block: reference })
