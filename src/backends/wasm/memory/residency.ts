@@ -223,7 +223,7 @@ export class Residency {
   }
 
   private watch(block: Block, storage: Storage): void {
-    if (!block.watched) this.dead.register(storage, block)
+    if (!block.watched) this.dead.register(storage, block, block)
     block.watched = true
   }
 
@@ -297,8 +297,10 @@ export class Residency {
     block.mirror = null
   }
 
-  /** Frees the block of a storage that is gone. */
+  /** Frees the block of a storage that is gone, and its finalizer, which a loop that never yields never meets. */
   private drop(block: Block): void {
+    if (block.watched) this.dead.unregister(block)
+    block.watched = false
     this.remove(block, false)
     block.saved = null
   }
