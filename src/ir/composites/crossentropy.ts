@@ -1,5 +1,6 @@
 // Losses against integer classes: cross entropy on logits, negative log likelihood on log probabilities.
 
+import type { Dim } from '../../base/dim.js'
 import { DTYPES } from '../../base/dtype.js'
 import { DTypeError, ShapeError, ValueError } from '../../base/errors.js'
 import { formatShape, type Shape, staticShape } from '../../base/shape.js'
@@ -48,9 +49,15 @@ function inferLoss(
 /**
  * Targets as int32 indices that are known to be classes, and which of them are ignored. An ignored one
  * reads as class 0. Looking each up in the list of classes makes one that is out of range a fault of the
- * call, instead of a loss that is silently wrong.
+ * call, instead of a loss that is silently wrong. The list lies on the axis of the classes, which it names.
  */
-function checkTargets(call: string, targets: Node, classes: Shape, ignoreIndex: number) {
+function checkTargets(
+  call: string,
+  targets: Node,
+  classes: Dim,
+  axis: number,
+  ignoreIndex: number,
+) {
   const ignored = b.eq(targets, b.fullLike(targets, ignoreIndex))
   let narrow = targets
   if (targets.dtype === 'int64') {
@@ -62,7 +69,8 @@ function checkTargets(call: string, targets: Node, classes: Shape, ignoreIndex: 
     )
   }
   const used = b.select(ignored, b.zerosLike(narrow), narrow)
-  return { ignored, index: b.gather(b.iota(classes, 0, 'int32'), used, 0, call) }
+  const list = b.iota([...Array<Dim>(axis).fill(1), classes], axis, 'int32')
+  return { ignored, index: b.reshape(b.gather(list, used, axis, call), used.shape) }
 }
 
 /** `reduced`, of the shape without the class axis, repeated along that axis. */
@@ -93,7 +101,7 @@ function classLoss(
 ): Node {
   const { shape } = scores
   const axis = classAxis(shape)
-  const { ignored, index } = checkTargets(call, targets, [shape[axis]!], ignoreIndex)
+  const { ignored, index } = checkTargets(call, targets, shape[axis]!, axis, ignoreIndex)
   const isTarget = b.eq(overClasses(index, axis, shape), b.iota(shape, axis, 'int32'))
   const sum = (x: Node): Node => b.reduceSum(x, [axis])
   const below = (top: Node | null, x: Node): Node => (top === null ? b.neg(x) : b.sub(top, x))
