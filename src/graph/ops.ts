@@ -6,8 +6,9 @@ import { type Attrs, define } from '../ir/op.js'
 import { checkSameShape } from '../ir/primitives/check.js'
 import { reshapeOp } from '../ir/primitives/movement.js'
 import type { Axes } from '../tensor/axes.js'
-import { call as applied } from '../tensor/core.js'
+import { call as applied, expose } from '../tensor/core.js'
 import type { TensorLike } from '../tensor/create.js'
+import { gathered } from '../tensor/indexing.js'
 import { Tensor } from '../tensor/tensor.js'
 import { GraphCore } from './core.js'
 import { GraphTensor } from './tensor.js'
@@ -233,8 +234,9 @@ export abstract class GraphOps extends GraphCore {
   sparseSoftmaxCrossEntropyWithLogits({ labels, logits, name }: CrossEntropyOptions): Tensor {
     const [y, x] = [this.tensor(labels), this.tensor(logits)]
     return this.call('SparseSoftmaxCrossEntropyWithLogits', name, () => {
-      const picked = x.logSoftmax(-1).takeAlongAxis(y.unsqueeze(-1), -1)
-      return picked.squeeze(-1).neg()
+      const [p, at] = [x.logSoftmax(-1).node, y.unsqueeze(-1)]
+      const picked = gathered('sparseSoftmaxCrossEntropyWithLogits', p, -1, at)
+      return expose(picked).squeeze(-1).neg()
     })
   }
 }

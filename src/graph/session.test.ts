@@ -15,6 +15,26 @@ function sums() {
 }
 
 describe('fetches', () => {
+  test('a label that is no class is told with the name of the call', () => {
+    const g = new Graph()
+    const options = {
+      labels: [0, 3],
+      logits: [
+        [1, 2, 4],
+        [1, 1, 1],
+      ],
+    }
+    const loss = g.sparseSoftmaxCrossEntropyWithLogits(options)
+    using session = new Session(g)
+    expect(() => session.run(loss)).toThrow(
+      'sparseSoftmaxCrossEntropyWithLogits: Expected an index in [0, 3) on axis 1. Received 3.',
+    )
+    const good = g.sparseSoftmaxCrossEntropyWithLogits({ ...options, labels: [2, 0] })
+    const [a, b] = session.run(good).array() as number[]
+    expect(a).toBeCloseTo(Math.log(1 + Math.exp(-2) + Math.exp(-3)), 6)
+    expect(b).toBeCloseTo(Math.log(3), 6)
+  })
+
   test('one, several, nested, by name; operations give null', () => {
     const g = new Graph()
     const a = g.constant([1, 2], { name: 'a' })

@@ -224,7 +224,8 @@ function replaced(where: string, x: Node, index: Index, value: Operand, write: S
   return b.reshape(write(flat(x), flat(selected), flat(updates), 0, where), x.shape)
 }
 
-function gathered(where: string, x: Node, axis: number, index: Indices): Node {
+/** `gather`, with faults told as those of `where`. */
+export function gathered(where: string, x: Node, axis: number, index: Indices): Node {
   const at = normalizeAxis(where, axis, x.shape.length)
   const own = positions(where, index)
   const found = alongAxis(where, x.shape, own, at)
