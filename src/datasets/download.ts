@@ -63,15 +63,19 @@ export async function download(mirrors: readonly string[], file: RemoteFile): Pr
   const right = unpacked === undefined ? [packed] : [packed, unpacked]
   const names = unpacked === undefined ? [name] : [name, name.replace(/\.gz$/, '')]
   const problems: string[] = []
-  for (const url of mirrors.flatMap((mirror) => names.map((n) => mirror + n))) {
-    try {
-      const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-      const bytes = await body(url, response)
-      const found = await sha256(bytes)
-      if (right.includes(found)) return bytes
-      problems.push(`${url}: SHA-256 ${found}`)
-    } catch (error) {
-      problems.push(`${url}: ${reasonOf(error)}`)
+  for (const mirror of mirrors) {
+    for (const url of names.map((n) => mirror + n)) {
+      try {
+        const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+        const bytes = await body(url, response)
+        const found = await sha256(bytes)
+        if (right.includes(found)) return bytes
+        problems.push(`${url}: SHA-256 ${found}`)
+      } catch (error) {
+        problems.push(`${url}: ${reasonOf(error)}`)
+        // Who gave no answer is not asked for the file's other name.
+        if (!(error instanceof FormatError)) break
+      }
     }
   }
   throw new FormatError(

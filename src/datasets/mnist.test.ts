@@ -219,6 +219,17 @@ describe('downloads', () => {
     await expect(fetching).rejects.toThrow(`${dead}labels.gz: fetch failed`)
   })
 
+  test('ask a mirror that gives no answer once, whatever names a file has', async () => {
+    const dead = 'http://127.0.0.1:1/'
+    const either = { ...file, sha256: '0', unpacked: '0' }
+    const error = await download([dead, `${url}none/`], either).catch((e: FormatError) => e)
+    expect((error as FormatError).data.problems).toEqual([
+      expect.stringContaining(`${dead}labels.gz: fetch failed`),
+      expect.stringContaining('/none/labels.gz: '),
+      expect.stringContaining('/none/labels: '),
+    ])
+  })
+
   test('are unpacked, and kept for the next time', async () => {
     const found = await locate(source(`${url}good/`), file, {})
     expect([...found.bytes]).toEqual([...labels(1, 2)])
