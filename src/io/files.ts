@@ -44,9 +44,16 @@ interface OpenFile {
   read(start: number, length: number): Promise<Uint8Array>
 }
 
-async function withFile<T>(path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
+async function withFile<T>(
+  where: string,
+  path: string,
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T> {
   const { open } = await loadBuiltin<typeof import('node:fs/promises')>('node:fs/promises')
-  const handle = await open(path, 'r')
+  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    const found = error.code === 'ENOENT' ? 'no such file' : error.message
+    throw new FailedPreconditionError(where, `a file to read at ${path}`, found, { path })
+  })
   try {
     const { size } = await handle.stat()
     const read = async (start: number, length: number): Promise<Uint8Array> => {
@@ -83,11 +90,12 @@ async function readHeader(
  * The tensors of a safetensors file, by name. The whole header is checked before anything is allocated
  * for a tensor; see `decodeSafetensors` for what is refused.
  *
- * @throws FormatError for a file that is not valid, FailedPreconditionError in browsers.
+ * @throws FormatError for a file that is not valid, FailedPreconditionError for one that is not there, and in
+ *   browsers.
  */
 export async function loadSafetensors(path: string): Promise<Record<string, Tensor>> {
   needFiles('loadSafetensors', 'decodeSafetensors')
-  return withFile(path, async (file) => {
+  return withFile('loadSafetensors', path, async (file) => {
     const { header, begin } = await readHeader(path, file)
     const tensors = emptyDict()
     for (const entry of header.entries) {
@@ -101,9 +109,12 @@ export async function loadSafetensors(path: string): Promise<Record<string, Tens
 /**
  * Names, dtypes and shapes of the tensors of a file, and its metadata; values are not read.
  *
- * @throws FormatError for a file that is not valid, FailedPreconditionError in browsers.
+ * @throws FormatError for a file that is not valid, FailedPreconditionError for one that is not there, and in
+ *   browsers.
  */
 export async function inspectSafetensorsFile(path: string): Promise<Contents> {
   needFiles('inspectSafetensorsFile', 'inspectSafetensors')
-  return withFile(path, async (file) => contentsOf((await readHeader(path, file)).header))
+  return withFile('inspectSafetensorsFile', path, async (file) =>
+    contentsOf((await readHeader(path, file)).header),
+  )
 }

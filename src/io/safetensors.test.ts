@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Storage } from '../backends/storage.js'
 import { DTYPE_NAMES, DTYPES, type DType } from '../base/dtype.js'
-import { FormatError, ValueError } from '../base/errors.js'
+import { FailedPreconditionError, FormatError, ValueError } from '../base/errors.js'
 import { storedNode } from '../runtime/value.js'
 import { wrap } from '../tensor/core.js'
 import { ones, tensor } from '../tensor/create.js'
@@ -173,6 +173,23 @@ describe('folders on the way', () => {
     const where = '/proc/nowhere/x.safetensors'
     await expect(saveSafetensors(where, { x: ones([2]) })).rejects.toThrow('ENOENT')
   })
+})
+
+test('a file that is not there is told with the name of the call', async () => {
+  const where = path.join(folder, 'none.safetensors')
+  const calls = { loadSafetensors, inspectSafetensorsFile }
+  for (const [name, call] of Object.entries(calls)) {
+    const error = await call(where).catch((e: unknown) => e)
+    expect(error).toBeInstanceOf(FailedPreconditionError)
+    expect((error as Error).message).toBe(
+      `${name}: Expected a file to read at ${where}. Received no such file.`,
+    )
+  }
+  const below = path.join(folder, 'file', 'x')
+  writeFileSync(path.join(folder, 'file'), '')
+  await expect(loadSafetensors(below)).rejects.toThrow(
+    `Expected a file to read at ${below}. Received ENOTDIR`,
+  )
 })
 
 describe('hostile files', () => {
