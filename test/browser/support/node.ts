@@ -18,6 +18,8 @@ const SCRIPT = (url: string): string => `
 export class NodeProcess<M> {
   readonly module: Remote<M>
   private readonly child: ChildProcess
+  /** Why there are no more answers. */
+  private ended: Error | null = null
   private readonly waiting: [(value: unknown) => void, (error: Error) => void][] = []
 
   constructor(file: string, env: Readonly<Record<string, string>>) {
@@ -33,8 +35,11 @@ export class NodeProcess<M> {
       else reject(new Error(stack))
     })
     this.child.on('exit', (code) => {
-      for (const [, reject] of this.waiting) reject(new Error(`Node.js ended with ${code}`))
+      this.ended = new Error(`Node.js ended with ${code}`)
+      for (const [, reject] of this.waiting.splice(0)) reject(this.ended)
     })
+    // What is written to a process that is about to end; that it ended is told above.
+    this.child.stdin!.on('error', () => {})
     this.module = new Proxy({} as Remote<M>, {
       get: (_, name: string) =>
         name === 'then' ? undefined : (...args: unknown[]) => this.call(name, args),
@@ -42,6 +47,7 @@ export class NodeProcess<M> {
   }
 
   private call(name: string, args: unknown[]): Promise<unknown> {
+    if (this.ended !== null) return Promise.reject(this.ended)
     this.child.stdin!.write(`${JSON.stringify({ name, args })}\n`)
     return new Promise((resolve, reject) => this.waiting.push([resolve, reject]))
   }
