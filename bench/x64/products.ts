@@ -24,32 +24,37 @@ const THREADS = [1, 2]
 const LARGEST_ODD = 257
 /** How much slower than its neighbour an odd size may be. */
 const MARGIN = 0.15
-/** Seconds a measured run takes at least, of repetitions. */
+/** Seconds a measured run takes, of repetitions, if products run at `RATE`. */
 const LEAST = 1e-3
+/** Floating-point operations a second, about what a core does. */
+const RATE = 1e11
 
 interface Product {
   readonly flops: number
-  /** Multiplies so often that the time can be measured, and gives the seconds of one. */
-  once(): number
+  /** Multiplies so often that the time can be measured. @returns the seconds one product takes */
+  timed(): number
 }
 
 function product(n: number): Product {
   const [x, y] = [randn([n, n]), randn([n, n])]
   const multiply = compile((a: Tensor, b: Tensor) => a.matmul(b))
   const flops = 2 * n ** 3
-  const repetitions = Math.max(1, Math.round((LEAST * 1e11) / flops))
+  const repetitions = Math.max(1, Math.round((LEAST * RATE) / flops))
   const many = (count: number): void => {
     for (let r = 0; r < count; r++) multiply(x, y).realize()
   }
   return {
     flops,
-    once: () => {
+    timed: () => {
       many(1)
       return elapsed(() => many(repetitions)) / repetitions
     },
   }
 }
 
+const threadsText = (n: number): string => (n === 1 ? '1 thread' : `${n} threads`)
+
+/** Seconds that something takes. */
 function elapsed(run: () => void): number {
   const start = process.hrtime.bigint()
   run()
@@ -62,16 +67,17 @@ function rounds(limit: number, round: () => void): void {
   for (let n = 0; n < 5 || performance.now() < end; n++) round()
 }
 
+/** Prints which share of the peak a size gets, with each number of threads. */
 function goodSize(n: number): void {
   const best = peak(target)
-  const { flops, once } = product(n)
+  const { flops, timed } = product(n)
   const times: number[][] = THREADS.map(() => [])
   const peaks: number[] = []
   rounds(seconds, () => {
     peaks.push(elapsed(best.run))
     for (const [i, threads] of THREADS.entries()) {
       setNumThreads(threads)
-      times[i]!.push(once())
+      times[i]!.push(timed())
     }
   })
   const core = best.flops / Math.min(...peaks)
@@ -80,7 +86,9 @@ function goodSize(n: number): void {
       `${((100 * flops) / time / threads / core).toFixed(0).padStart(3)}%`
     const sorted = inOrder(times[i]!)
     const usual = median(sorted)
-    return `${threads} thread${threads > 1 ? 's' : ' '} best ${share(sorted[0]!)} median ${share(usual)} ${(1e6 * usual).toFixed(0).padStart(7)} µs`
+    const microseconds = (1e6 * usual).toFixed(0).padStart(7)
+    const shares = `best ${share(sorted[0]!)} median ${share(usual)}`
+    return `${threadsText(threads).padEnd(9)} ${shares} ${microseconds} µs`
   })
   console.log(`${String(n).padStart(5)}   ${columns.join('   ')}`)
 }
@@ -90,18 +98,20 @@ const isPrime = (n: number): boolean => {
   return true
 }
 
+/** The rate of an odd size as a share of its neighbour's. */
 interface Shares {
+  /** Of the fastest runs. */
   readonly best: number
+  /** The middle one of all pairs of runs. */
   readonly usual: number
 }
 
-/** The rate of an odd size as a share of its neighbour's: of the fastest runs, and the middle of all pairs. */
 function besideNeighbour(n: number, neighbour: number): Shares {
   const [odd, good] = [product(n), product(neighbour)]
   const [odds, goods]: [number[], number[]] = [[], []]
   rounds(seconds / 4, () => {
-    odds.push(odd.once())
-    goods.push(good.once())
+    odds.push(odd.timed())
+    goods.push(good.timed())
   })
   const work = odd.flops / good.flops
   const pairs = odds.map((time, i) => (work * goods[i]!) / time)
@@ -111,6 +121,7 @@ function besideNeighbour(n: number, neighbour: number): Shares {
   }
 }
 
+/** Prints how odd sizes do beside their neighbours. */
 function oddSizes(threads: number): void {
   setNumThreads(threads)
   const lanes = target.nativeLanes
@@ -122,7 +133,7 @@ function oddSizes(threads: number): void {
   }
   const within = (key: keyof Shares): number => all.filter((s) => s[key] >= 1 - MARGIN).length
   const count = `best ${within('best')}, median ${within('usual')} of ${all.length}`
-  console.log(`${threads} threads: within ${100 * MARGIN}% of their neighbours: ${count}`)
+  console.log(`${threadsText(threads)}: within ${100 * MARGIN}% of their neighbours: ${count}`)
   for (let i = 0; i < all.length; i += 5) {
     const line = all.slice(i, i + 5).map(({ name, best, usual }) => {
       return `${name.padEnd(8)}${best.toFixed(2)} ${usual.toFixed(2)}`.padEnd(20)
