@@ -1,10 +1,11 @@
 // Which tile, which operand along the lanes, what to copy first: choices that change the speed of a
 // product and never its bits.
 
-import { isFloat } from '../../base/dtype.js'
+import { DTYPES, isFloat } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
 import { REGISTER_TYPE } from '../kernel/assembly.js'
 import type { RegType, Target } from '../kernel/ir.js'
+import { CACHE_LINE } from '../kernel/scratch.js'
 import { blockLength } from './blocks.js'
 import { type Product, probeFactor, probeWrite } from './factors.js'
 import type { Probe } from './probe.js'
@@ -224,9 +225,6 @@ const stepOf = (f: FactorShape): number => Math.abs(f.probe.stride(f.probe.coord
 /** Elements of a page of memory: processors do not fetch ahead beyond one. */
 const PAGE = 1024
 
-/** Bytes of a cache line. */
-const LINE = 64
-
 /** Tiles of rows from which on packing pays that does no more than begin panels' rows on cache lines. */
 const MANY_TILES = 10
 
@@ -258,8 +256,8 @@ export function packLanes(
   const spread = tiles >= 4 && (length > 256 || (stride % PAGE === 0 && length > 8))
   const near = stride < PAGE && p.numerics.blocks === 1 && p.right.free.length === 1
   if (near && hasPanelsOfLines(p, length, tile, target)) {
-    const bytes = bytesOf(p)
-    const askew = tiles >= MANY_TILES && columns > tile.lanes && (bytes * stride) % LINE !== 0
+    const bytes = DTYPES[p.dtype].bytes
+    const askew = tiles >= MANY_TILES && columns > tile.lanes && (bytes * stride) % CACHE_LINE !== 0
     if (spread || askew) return 'first'
   }
   return spread ? 'apart' : 'none'
@@ -270,9 +268,7 @@ export function packLanes(
  * first-level cache. (Those that do not are better wide, and fetched ahead.)
  */
 function hasPanelsOfLines(p: Product, length: number, tile: Tile, target: Target): boolean {
-  const bytes = bytesOf(p)
-  const lines = bytes * nativeLanes(target, REGISTER_TYPE[p.dtype]) === LINE
+  const bytes = DTYPES[p.dtype].bytes
+  const lines = bytes * nativeLanes(target, REGISTER_TYPE[p.dtype]) === CACHE_LINE
   return lines && bytes * length * tile.lanes <= target.cache.l1
 }
-
-const bytesOf = ({ dtype }: Product): number => (dtype === 'float64' ? 8 : 4)

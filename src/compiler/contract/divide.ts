@@ -1,5 +1,6 @@
 // How a product is divided among chunks, and where each finds its panels of lanes.
 
+import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
 import type { Target } from '../kernel/ir.js'
 import { blockLength } from './blocks.js'
@@ -29,7 +30,7 @@ export function divide(p: Product, lanes: FactorShape, tile: Tile, target: Targe
     block: blockLength(p.numerics, p.contract),
     depth: sizeOf(p.contract),
     parts: p.numerics.parts,
-    bytes: p.dtype === 'float64' ? 8 : 4,
+    bytes: DTYPES[p.dtype].bytes,
   }
   const packing = packLanes(p, lanes, extent.rows, extent.columns, tile, target)
   const cutting = cut(extent, tile, target, packing)

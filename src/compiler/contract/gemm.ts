@@ -6,6 +6,7 @@
 // write results.
 // The innermost two loops are the micro-kernel's.
 
+import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import {
@@ -16,6 +17,7 @@ import {
   REGISTER_TYPE,
 } from '../kernel/assembly.js'
 import type { Affine, Reg, Target } from '../kernel/ir.js'
+import { CACHE_LINE } from '../kernel/scratch.js'
 import { unflatten } from './axes.js'
 import { type Block, blockLength, forBlocks } from './blocks.js'
 import {
@@ -183,7 +185,7 @@ class ChunkEmitter {
     const staged = stagesRows(rows)
     this.rowStage = staged ? new RowStage(k, p, rows, c.tile.rows, ctx.target.mapLanes) : null
     this.rowsFollow = staged ? rows.follows.map(() => true) : rows.follows
-    const bytes = (p.dtype === 'float64' ? 8 : 4) * length * c.chunkColumns
+    const bytes = DTYPES[p.dtype].bytes * length * c.chunkColumns
     const { prefetches = false, cache, steps = 1 } = ctx.target
     this.steps = k.flops < 2 * WORTH_LONG_ROUNDS ? Math.min(SHORT_ROUND, steps) : steps
     this.fetchesAhead = prefetches && bytes > cache.l1
@@ -346,7 +348,7 @@ class ChunkEmitter {
     width: number,
   ): void {
     const { k, p } = this
-    const line = p.dtype === 'float64' ? 8 : 16
+    const line = CACHE_LINE / DTYPES[p.dtype].bytes
     k.loop('row', height, (i) => {
       for (let lane = 0; lane < width; lane += line) {
         const at = plus(column, lane)

@@ -4,6 +4,7 @@
 // read at the speed of memory, and the sum must not be slower. One chain of additions would be. So lane l
 // sums elements l, l + 16, l + 32 … of K, and the lanes are added in halves: l to l + 8, then l + 4 …
 
+import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
 import { affine, ofVar, plus, times } from '../kernel/affine.js'
 import {
@@ -44,7 +45,7 @@ export function lowerTree(unmerged: Product, ctx: LoweringContext): KernelCall[]
   const batches = sizeOf(p.batch)
   const k = new KernelAssembly(p.name, parts * batches * chunks)
   k.flops = 2 * batches * rows * depth
-  k.bytes = (p.dtype === 'float64' ? 8 : 4) * batches * (rows + 1) * depth
+  k.bytes = DTYPES[p.dtype].bytes * batches * (rows + 1) * depth
   const [part, b, at] = unflatten(k, ofVar(k.chunk), [parts, batches, chunks]) as [
     Affine,
     Affine,

@@ -1,6 +1,7 @@
 // How a convolution is cut into chunks: independent units of positions and features, decided by shapes and
 // caches and never by how many threads there are.
 
+import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
 import { ofVar } from '../kernel/affine.js'
 import { KernelAssembly, MEMORY_TYPE } from '../kernel/assembly.js'
@@ -33,7 +34,7 @@ export function cutWindows(
   featuresOfTile: number,
   target: Target,
 ): WindowCutting {
-  const bytes = c.dtype === 'float64' ? 8 : 4
+  const bytes = DTYPES[c.dtype].bytes
   const block = blockLength(c.numerics, c.contract)
   const fitting = Math.floor(target.cache.l2 / 2 / (block * bytes) / featuresOfTile)
   const mostFeatures = Math.max(4, fitting) * featuresOfTile
@@ -68,7 +69,7 @@ export function stagesInChunk(
   target: Target,
 ): boolean {
   const whole = features.chunks * lines.chunks * columns.chunks * c.numerics.parts === 1
-  const bytes = c.dtype === 'float64' ? 8 : 4
+  const bytes = DTYPES[c.dtype].bytes
   return whole && elements * unit.images * bytes <= target.cache.l2 / 2
 }
 

@@ -8,6 +8,7 @@
 // takes several lines, which see the same kernel elements. Nothing is copied, which suits few features
 // (one, in a depthwise convolution), and lines that fill their lanes.
 
+import { DTYPES } from '../../base/dtype.js'
 import { sizeOf } from '../../base/shape.js'
 import { REGISTER_TYPE } from '../kernel/assembly.js'
 import type { Target } from '../kernel/ir.js'
@@ -100,7 +101,7 @@ export function packedTiling(c: Patches, target: Target, plain: boolean): Costed
 /** Even shares of a long line or of an image's lines; else one image, or several small ones. */
 function packedUnits(c: Patches, target: Target): Unit[] {
   const [lines, columns] = [linesOf(c), columnsOf(c)]
-  const bytes = c.dtype === 'float64' ? 8 : 4
+  const bytes = DTYPES[c.dtype].bytes
   const room = Math.floor(target.cache.l2 / 3 / (bytes * blockLength(c.numerics, c.contract)))
   const most = Math.max(16, Math.min(UNIT_POSITIONS, room))
   if (columns > most) {

@@ -2,7 +2,8 @@
 
 import { type BufferDecl, BYTES, type Kernel } from './ir.js'
 
-const CACHE_LINE = 64
+/** Bytes of a cache line. */
+export const CACHE_LINE = 64
 
 /**
  * The offset of each scratch buffer, on a cache line of its own, and the bytes they take together.

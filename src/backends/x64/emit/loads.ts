@@ -1,6 +1,7 @@
 // Loads: neighbours as one instruction, one element for all lanes, gathers for everything else.
 
 import { BYTES, type MemoryType } from '../../../compiler/kernel/ir.js'
+import { CACHE_LINE } from '../../../compiler/kernel/scratch.js'
 import {
   accessOf,
   distanceOf,
@@ -71,8 +72,6 @@ export function emitGather(e: State, s: Of<'gather'>, part: number): void {
   }
 }
 
-const LINE = 64
-
 /** Asks for the cache lines of a part of neighbours, or for the line of what all lanes share. */
 export function emitPrefetch(e: State, s: Of<'prefetch'>, part: number): void {
   const a = accessOf(e, s)
@@ -83,8 +82,8 @@ export function emitPrefetch(e: State, s: Of<'prefetch'>, part: number): void {
   if (a.laneBytes === 0 && part === e.lanes.parts[0]) ask(0)
   if (a.laneBytes !== size) return
   const bytes = size * e.lanes.size
-  const first = Math.ceil((bytes * part) / LINE) * LINE
-  for (let at = first; at < bytes * (part + 1); at += LINE) {
+  const first = Math.ceil((bytes * part) / CACHE_LINE) * CACHE_LINE
+  for (let at = first; at < bytes * (part + 1); at += CACHE_LINE) {
     ask(at)
   }
 }
