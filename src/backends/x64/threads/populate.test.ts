@@ -95,8 +95,10 @@ describe.skipIf(!knows)('memory that is populated', () => {
       return mappings()
     }
     const first = await once()
-    for (let i = 0; i < 50; i++) await once()
-    expect(mappings()).toBeLessThan(first + 25)
+    const times = 100
+    for (let i = 0; i < times; i++) await once()
+    // V8 maps memory, too: some dozens of pieces, where others keep the machine busy.
+    expect(mappings()).toBeLessThan(first + times / 2)
     pages.free()
   })
 
