@@ -44,7 +44,8 @@ describe('memory in use stays flat', { timeout: 240_000 }, () => {
   it('in 1,000 convolutional steps that never yield', () => expectFlat('convolutional steps', 1000))
   it('in 1,000 convolutional steps that yield', () =>
     expectFlat('convolutional steps', 1000, 'yields'))
-  it('in 100,000 sums of losses', () => expectFlat('sums of losses', 100_000))
+  // All of them on the reference, too: in a hundredth no chain gets so long that it is computed.
+  it('in 100,000 sums of losses', () => expectFlat('sums of losses', 100_000 / scale))
   it('in sums of losses that were differentiated', () =>
     expectFlat('sums of losses that were differentiated', 20_000))
   it('in steps with a tape', () => expectFlat('steps with a tape', 20_000))
