@@ -275,8 +275,8 @@ export abstract class Optimizer<H extends Hyperparameters = Hyperparameters> {
   }
 }
 
-const isGroup = (x: { readonly params?: unknown }): boolean =>
-  typeof x.params === 'object' && x.params !== null && Symbol.iterator in x.params
+const isGroup = ({ params }: { readonly params?: unknown }): boolean =>
+  typeof params === 'object' && isIterable(params)
 
 const isIterable = <T>(x: Iterable<T> | object | null | undefined): x is Iterable<T> =>
   x !== null && x !== undefined && Symbol.iterator in Object(x)
