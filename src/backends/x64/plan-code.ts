@@ -29,7 +29,10 @@ class Block {
   private readonly code: Code
   private users = 0
 
-  /** @param forget what to do when it goes; null from then on, as weak references keep blocks for a while */
+  /**
+   * @param forget what to do when it goes. Dropped then: a loop that never yields keeps every block that a weak
+   *   reference was made of or asked for, and should not keep the kernels as well.
+   */
   constructor(
     whole: Uint8Array,
     private forget: (() => void) | null,
@@ -63,7 +66,7 @@ interface Place {
 /** The same, weak, so that what is lost without being released is unmapped like any other lost code. */
 type Known = Omit<Place, 'block'> & { readonly block: WeakRef<Block> }
 
-/** The kernels whose code a block is. */
+/** What is left of a block that was lost: the kernels whose code it was. */
 interface Made {
   readonly kernels: readonly Kernel[]
   readonly block: WeakRef<Block>
@@ -108,7 +111,7 @@ export class CodeCache {
     try {
       if (missing.size > 0) this.add([...missing], places)
     } catch (error) {
-      // No block came to be that would do this one day.
+      // There is no block now that would forget them when it goes.
       this.forget(missing)
       throw error
     }
@@ -131,7 +134,7 @@ export class CodeCache {
     const whole = new Uint8Array(size).fill(0xcc)
     for (const [i, bytes] of parts.entries()) whole.set(bytes, offsets[i])
     const block = new Block(whole, () => {
-      // A loop that never yields never meets a finalizer, and would keep all kernels there ever were.
+      // The finalizer has the kernels, too, and is not met in a loop that never yields.
       this.lost.unregister(reference)
       this.forget(kernels, reference)
     })
