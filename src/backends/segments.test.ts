@@ -22,6 +22,13 @@ describe('segments', () => {
     expect(split(commands, false)[0]!.phases.length).toBe(3)
   })
 
+  test('end after enough work, where all threads meet', () => {
+    const long = copy(COSTS.segment * COSTS.bytes + 1)
+    expect(shape([long, large, barrier, large, barrier, large])).toEqual([[2], [1, 1]])
+    expect(shape([large, barrier, long])).toEqual([[1, 1]])
+    expect(split([long, barrier, large]).map((s) => s.host)).toEqual([null, null])
+  })
+
   test('have phases only where threads have to wait', () => {
     expect(shape([])).toEqual([[0]])
     expect(shape([small, barrier, small, barrier, small])).toEqual([[3]])

@@ -18,6 +18,8 @@ export interface Costs {
   readonly worthSharing: number
   /** Work to take at a time. */
   readonly draw: number
+  /** Work after which a segment ends, so that it can run while the code of later ones is being made. */
+  readonly segment: number
   /** Work that other threads can share before they are told of it; and before those that sleep are woken. */
   readonly worthTelling: number
   readonly worthWaking: number
@@ -128,13 +130,14 @@ export function splitSegments(
   const segments: Segment[] = []
   let phases: Task[][] = [[]]
   let shareable = 0
+  let work = 0
   // A barrier between commands that only the first thread runs would hold everybody up for nothing.
   let wanted = false
   let othersBusy = false
   const close = (host: HostCommand | null): void => {
     segments.push({ phases: phases.map(aloneFirst), host, shareable })
     phases = [[]]
-    shareable = 0
+    shareable = work = 0
     wanted = othersBusy = false
   }
   for (const task of tasksOf(commands, costs, chains)) {
@@ -144,13 +147,15 @@ export function splitSegments(
     } else {
       const { shared } = task
       if (wanted && (shared || othersBusy)) {
-        if (phases.length === MOST_PHASES) close(null)
+        if (phases.length === MOST_PHASES || work > costs.segment) close(null)
         else phases.push([])
         wanted = othersBusy = false
       }
+      const nanoseconds = workOf(task, costs)
+      work += nanoseconds
       if (shared) {
         othersBusy = true
-        shareable += workOf(task, costs)
+        shareable += nanoseconds
       }
       phases.at(-1)!.push(task)
     }

@@ -8,6 +8,7 @@ export const COSTS: Costs = {
   chunk: 20,
   worthSharing: 3_000,
   draw: 3_000,
+  segment: Number.POSITIVE_INFINITY,
   worthTelling: 6_000,
   worthWaking: 50_000,
 }

@@ -8,6 +8,7 @@ export const COSTS: Costs = {
   chunk: 3,
   worthSharing: 2_000,
   draw: 2_000,
+  segment: 8_000_000,
   worthTelling: 3_000,
   worthWaking: 30_000,
 }

@@ -1,6 +1,6 @@
 // The x64 device: machine code for this processor, written here and now.
 
-import { debug } from '../../base/debug.js'
+import { debug, debugging } from '../../base/debug.js'
 import { DeviceError, OutOfMemoryError, TesseraError } from '../../base/errors.js'
 import { compileProgram } from '../../compiler/compile.js'
 import type { Plan } from '../../compiler/kernel/ir.js'
@@ -8,8 +8,8 @@ import { formatKernels } from '../../compiler/kernel/print.js'
 import type { Program } from '../../ir/program.js'
 import type { Device, DeviceInfo, Executable } from '../device.js'
 import { type Ports, portsOf } from '../ports.js'
-import type { Limits } from '../profile.js'
-import { splitSegments } from '../segments.js'
+import { type Limits, listener } from '../profile.js'
+import { type Segment, splitSegments } from '../segments.js'
 import { unoptimized } from '../unoptimized.js'
 import { Ahead } from './ahead.js'
 import { COSTS } from './costs.js'
@@ -22,6 +22,7 @@ import { whyNoKoffi } from './native/koffi.js'
 import { Pages } from './native/pages.js'
 import { CodeCache, type Emit } from './plan-code.js'
 import { targetFor, type X64Target, x64Target } from './target.js'
+import { mayRunAside } from './threads/aside.js'
 import { populate } from './threads/populate.js'
 import { defaultThreads, MOST_THREADS } from './threads/processors.js'
 import { team } from './threads/team.js'
@@ -119,9 +120,17 @@ export class X64Device implements Device {
   buildPlan(plan: Plan, ports: Ports, ahead: Ahead | null = null): Executable {
     debug('kernels', () => formatKernels(plan))
     const segments = splitSegments(plan.commands, COSTS, { chains: true })
-    const kernels = plan.commands.flatMap((c) => (c.op === 'kernel' ? [c.kernel] : []))
-    const code = this.code.codeOf(new Set(kernels))
-    return new X64Executable(this.host, plan, ports, segments, code, ahead)
+    const code = this.code.codeOf([])
+    const executable = new X64Executable(this.host, plan, ports, segments, code, ahead)
+    if (!this.mayRunUnfinished(segments)) executable.complete()
+    return executable
+  }
+
+  /** Whether a plan may begin to run while its code is being made; not if somebody asks what takes how long. */
+  private mayRunUnfinished(segments: readonly Segment[]): boolean {
+    const long = segments.length > 1 && segments[0]!.host === null
+    const watched = listener() !== null || debugging('plans')
+    return long && !watched && this.threads > 1 && mayRunAside()
   }
 
   /** Values are host arrays already. */

@@ -3,13 +3,14 @@
 import { DTYPES, type DType, type TypedArray } from '../../base/dtype.js'
 import { ClosedError, DeviceError } from '../../base/errors.js'
 import { sizeOf } from '../../base/shape.js'
-import type { HostCall, Plan } from '../../compiler/kernel/ir.js'
+import type { HostCall, Kernel, Plan } from '../../compiler/kernel/ir.js'
 import type { Device, Executable } from '../device.js'
 import { raise } from '../fault.js'
 import { bytesOf, type Port, type Ports } from '../ports.js'
 import { listener } from '../profile.js'
-import { type Segment, splitSegments } from '../segments.js'
+import { commandsOf, type Segment, splitSegments } from '../segments.js'
 import { type Residence, Storage } from '../storage.js'
+import { unoptimized } from '../unoptimized.js'
 import type { Ahead } from './ahead.js'
 import { COSTS } from './costs.js'
 import { type Arrays, addressOf } from './native/arrays.js'
@@ -17,6 +18,7 @@ import { PAGE, roundUp, viewOf } from './native/pages.js'
 import type { PlanCode } from './plan-code.js'
 import { Recorder } from './recorder.js'
 import { RunList } from './run-list.js'
+import { Aside } from './threads/aside.js'
 import type { Team } from './threads/team.js'
 
 /** Memory of a run. Addresses are 0 where nothing is needed. */
@@ -49,6 +51,19 @@ class Place implements Residence {
 /** Inputs up to this many bytes are copied rather than asked for their address, the first time. */
 const SMALL_INPUT = 1024
 
+/**
+ * Parts in which code is made that runs meanwhile. Each has to wait until it may be mapped, as the system is busy
+ * putting pages under what kernels write.
+ */
+const PARTS = 8
+
+/** The kernels of a segment, in order. */
+const kernelsOf = ({ phases }: Segment): Kernel[] =>
+  phases
+    .flat()
+    .flatMap(commandsOf)
+    .flatMap((c) => (c.op === 'kernel' ? [c.kernel] : []))
+
 export class X64Executable implements Executable {
   private readonly list: RunList
   private readonly inputEntries: number[][]
@@ -62,6 +77,8 @@ export class X64Executable implements Executable {
   private scratch = -1
   private running = false
   private closed = false
+  /** How many segments there is code of, from the first on. */
+  private made = 0
   /** Inputs that a run has addresses of: nobody else may keep them alive. */
   private held: unknown = null
   private readonly recorder: Recorder | null
@@ -73,6 +90,7 @@ export class X64Executable implements Executable {
     private readonly plan: Plan,
     private readonly ports: Ports,
     private readonly segments: readonly Segment[],
+    /** What is missing is made by `complete`, or else during the first run. */
     private readonly code: PlanCode,
     /** For the first run. */
     private ahead: Ahead | null = null,
@@ -102,6 +120,42 @@ export class X64Executable implements Executable {
     }
     // Threads' scratch areas start on pages of their own.
     this.stride = roundUp(plan.scratchBytes, PAGE)
+  }
+
+  /** Makes the code that is missing. */
+  complete(): void {
+    this.makeCode(this.segments.length)
+  }
+
+  /** Makes the code that segments before `end` lack. */
+  private makeCode(end: number): void {
+    const missing = this.segments.slice(this.made, end)
+    if (missing.length === 0) return
+    this.code.add(missing.flatMap(kernelsOf))
+    for (const _ of missing) this.list.write(this.made++)
+  }
+
+  /**
+   * Makes the code that is missing part by part, while a thread runs segments that have theirs.
+   * @param outputs what they write to
+   * @returns how many have been run
+   */
+  private completeRunning(outputs: readonly Storage[]): number {
+    const { segments, list, host } = this
+    // What is called between segments is JavaScript.
+    const call = segments.findIndex((s) => s.host !== null)
+    const most = call < 0 ? segments.length : call
+    const aside = new Aside(host.team.address, list.jobs, [this, this.held, outputs])
+    let done = 0
+    try {
+      while (this.made < segments.length) {
+        this.makeCode(this.made + Math.ceil(segments.length / PARTS))
+        aside.ready(Math.min(this.made, most))
+      }
+    } finally {
+      done = aside.settle()
+    }
+    return done
   }
 
   run(inputs: readonly (Storage | number)[], targets: readonly (Storage | null)[]): Storage[] {
@@ -138,6 +192,7 @@ export class X64Executable implements Executable {
     if (this.profiled === null) {
       const segments = splitSegments(plan.commands, COSTS, { chains: false })
       this.profiled = new X64Executable(host, plan, ports, segments, code, this.ahead, true)
+      this.profiled.complete()
       this.ahead = null
     }
     // The code is this plan's, which is running as long as its twin is.
@@ -164,13 +219,19 @@ export class X64Executable implements Executable {
     }
     // Tested first, as steps of a microsecond notice a store into an object.
     if (this.ahead !== null) this.ahead = null
-    if (this.threads !== host.threads) this.planThreads()
     const lease = host.lease(this.plan.arenaBytes, this.stride)
     try {
       this.bindMemory(lease)
       list.clearFault()
+      let s = 0
+      if (this.made < segments.length) {
+        s = unoptimized(() => this.completeRunning(outputs))
+        if (list.faultCode !== 0) raise(this.plan, list.faultCode, inputs)
+      }
+      // Not before: what runs aside is for one thread.
+      if (this.threads !== host.threads) this.planThreads()
       recorder?.begin(host.threads)
-      for (let s = 0; s < segments.length; s++) {
+      for (; s < segments.length; s++) {
         host.team.run(list.jobs[s]!)
         if (list.faultCode !== 0) raise(this.plan, list.faultCode, inputs)
         const call = segments[s]!.host
@@ -285,6 +346,7 @@ export class X64Executable implements Executable {
   }
 
   describe(): string {
+    if (!this.closed) this.complete()
     const hosts = this.segments.filter((s) => s.host).length
     return (
       `x64: ${this.code.kernels} kernels in ${this.plan.commands.length} commands, ` +

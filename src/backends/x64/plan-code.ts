@@ -97,8 +97,13 @@ export class CodeCache {
 
   /** The code of some kernels: what is there already, and the rest in a new block. */
   codeOf(kernels: Iterable<Kernel>): PlanCode {
-    const firsts = new Map<Kernel, Kernel>()
-    const places = new Map<Kernel, Place>()
+    const code = new PlanCode(this)
+    code.add(kernels)
+    return code
+  }
+
+  /** Finds the code of some kernels, or makes it, in one new block. */
+  find(kernels: Iterable<Kernel>, firsts: Map<Kernel, Kernel>, places: Map<Kernel, Place>): void {
     const missing = new Set<Kernel>()
     for (const kernel of kernels) {
       const first = this.firsts.of(kernel)
@@ -115,7 +120,6 @@ export class CodeCache {
       this.forget(missing)
       throw error
     }
-    return new PlanCode(firsts, places)
   }
 
   /** Makes code of kernels that stand for others, and notes where it is. */
@@ -159,21 +163,26 @@ export class CodeCache {
 
 /** The code of a plan, until it is freed. */
 export class PlanCode {
-  /** Bytes of instructions and constants. */
-  readonly bytes: number
-  private readonly blocks: ReadonlySet<Block>
+  /** For each kernel the one whose code it runs, and where that code is. */
+  private readonly firsts = new Map<Kernel, Kernel>()
+  private readonly places = new Map<Kernel, Place>()
+  private readonly blocks = new Set<Block>()
 
-  /**
-   * @param firsts for each kernel the one whose code it runs
-   * @param places where that code is
-   */
-  constructor(
-    private readonly firsts: ReadonlyMap<Kernel, Kernel>,
-    private readonly places: ReadonlyMap<Kernel, Place>,
-  ) {
-    this.blocks = new Set([...places.values()].map(({ block }) => block))
-    for (const block of this.blocks) block.use()
-    this.bytes = [...places.values()].reduce((sum, { bytes }) => sum + bytes, 0)
+  constructor(private readonly cache: CodeCache) {}
+
+  /** Adds kernels: with code that is there already, and the rest in a new block. */
+  add(kernels: Iterable<Kernel>): void {
+    this.cache.find(kernels, this.firsts, this.places)
+    for (const { block } of this.places.values()) {
+      if (this.blocks.has(block)) continue
+      block.use()
+      this.blocks.add(block)
+    }
+  }
+
+  /** Bytes of instructions and constants. */
+  get bytes(): number {
+    return [...this.places.values()].reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
   get kernels(): number {

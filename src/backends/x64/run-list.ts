@@ -40,11 +40,12 @@ export class RunList {
   private readonly fault: number
   /** Everything before this changes from run to run, or says where memory is. */
   private readonly changing: number
+  private readonly writers: readonly JobWriter[]
 
   /** @param functionOf where the function of a command's kernel is */
   constructor(
     plan: Plan,
-    segments: readonly Segment[],
+    private readonly segments: readonly Segment[],
     functionOf: (command: KernelCommand | CopyCommand) => number,
     wishes: Wishes,
   ) {
@@ -92,7 +93,12 @@ export class RunList {
       },
       nextStamp: wishes.stamps ? () => this.stamps++ : null,
     }
-    for (const [i, s] of segments.entries()) new JobWriter(around, parts[i]!).write(s)
+    this.writers = parts.map((part) => new JobWriter(around, part))
+  }
+
+  /** Writes the job of a segment, whose functions are known by now. Segments come in their order. */
+  write(segment: number): void {
+    this.writers[segment]!.write(this.segments[segment]!)
   }
 
   /** Sets the address of a plan's buffer. */

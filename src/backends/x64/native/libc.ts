@@ -35,6 +35,10 @@ export interface Libc {
   mallopt(option: number, value: number): number
   pthreadCreate(thread: Pointer, attributes: Pointer, start: number, argument: number): number
   pthreadDetach(thread: bigint): number
+  /** Waits for a thread's end. */
+  pthreadJoin(thread: bigint): number
+  /** As `pthreadJoin` if the thread has ended, and this C library can tell; else just an error. */
+  pthreadTryjoin(thread: bigint): number
   pthreadSigmask(how: number, set: Pointer, old: Pointer): number
   pthreadSetname(thread: bigint, name: string): number
   schedGetaffinity(pid: number, bytes: number, mask: Pointer): number
@@ -86,6 +90,8 @@ function open(): Libc {
   const mallopt = optional('int mallopt(int option, int value)')
   const create = f('int pthread_create(void *thread, void *attr, uint64_t start, uint64_t arg)')
   const detach = f('int pthread_detach(uint64_t thread)')
+  const join = f('int pthread_join(uint64_t thread, void *result)')
+  const tryjoin = optional('int pthread_tryjoin_np(uint64_t thread, void *result)')
   const sigmask = f('int pthread_sigmask(int how, void *set, void *old)')
   const setname = optional('int pthread_setname_np(uint64_t thread, const char *name)')
   const affinity = f('int sched_getaffinity(int pid, size_t n, void *mask)')
@@ -112,6 +118,8 @@ function open(): Libc {
     pthreadCreate: (thread, attributes, start, argument) =>
       create(pointer(thread), pointer(attributes), start, argument),
     pthreadDetach: (thread) => detach(thread),
+    pthreadJoin: (thread) => join(thread, null),
+    pthreadTryjoin: (thread) => (tryjoin === null ? -1 : tryjoin(thread, null)),
     pthreadSigmask: (how, set, old) => sigmask(how, set, old),
     pthreadSetname: (thread, name) => (setname === null ? -1 : setname(thread, name)),
     schedGetaffinity: (pid, bytes, mask) => affinity(pid, bytes, mask),

@@ -18,6 +18,7 @@ import { X64Device, x64Available } from '${x64}/device.js'
 import { emitByHand, pingPong, ports } from '${x64}/harness.js'
 import { Arrays } from '${x64}/native/arrays.js'
 import { Pages } from '${x64}/native/pages.js'
+import { mayRunAside } from '${x64}/threads/aside.js'
 import { populate } from '${x64}/threads/populate.js'
 import { Storage } from '${root}/src/backends/storage.js'
 
@@ -124,6 +125,16 @@ if (isMainThread) {
 `)
     expect(stderr).toBe('')
     expect(stdout).toBe('800 2\n')
+    expect(status).toBe(0)
+  })
+
+  test('runs nothing aside whose memory may go at any time', () => {
+    const { stdout, stderr, status } = child(`
+if (isMainThread) said(mayRunAside() + ' ' + (await message(worker())))
+else parentPort.postMessage(mayRunAside())
+`)
+    expect(stderr).toBe('')
+    expect(stdout).toBe('true false\n')
     expect(status).toBe(0)
   })
 

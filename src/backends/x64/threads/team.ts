@@ -14,6 +14,8 @@ import { assembleTeam } from './team-code.js'
 export interface Team {
   /** Runs the job described at an address (see `JOB`). */
   readonly run: (job: number) => void
+  /** The address of the same. */
+  readonly address: number
   /** Address of the kernel that copies. */
   readonly copy: number
   /** Sees to it that there are threads for jobs of so many, the caller's among them, soon. */
@@ -40,6 +42,7 @@ function open(): Team {
   const count = (word: number): number => Atomics.load(page.words, word >> 2)
   return {
     run,
+    address: code + machine.run,
     copy: code + machine.copy,
     start: (threads) => {
       const wanted = Math.min(threads, MOST_THREADS) - 1
