@@ -5,7 +5,7 @@ import { koffi, type NativeFunction } from './koffi.js'
 /** Flags and request numbers of Linux on x86-64. */
 export const PROT = { none: 0, read: 1, write: 2, exec: 4 } as const
 export const MAP = { shared: 1, private: 2, anonymous: 0x20, fixedNoReplace: 0x100000 } as const
-export const MADV = { hugepage: 14, noHugepage: 15, populateWrite: 23 } as const
+export const MADV = { normal: 0, hugepage: 14, noHugepage: 15, populateWrite: 23 } as const
 export const ERRNO = { EPERM: 1, ENOMEM: 12, EACCES: 13, EEXIST: 17 } as const
 
 const NAMES: Readonly<Record<number, string>> = {
