@@ -18,6 +18,8 @@ const CHUNK_CYCLES = 2000
  * longer; but it is all that a chunk of few rows has.)
  */
 const PACKING_ROWS: Record<Packing, number> = { none: 0, first: 30, apart: 20 }
+/** Columns whose multiply-adds with an element of the rows' operand take as long as fetching it does. */
+const READING_COLUMNS = 3
 /** How much of a chunk is waited for in the end: threads are not equally fast. */
 const WAITED_FOR = 0.5
 /** How much of the time a choice may take that makes more chunks than one found before it. */
@@ -43,7 +45,8 @@ export function balance(
   const native = e.bytes === 8 ? target.nativeLanes / 2 : target.nativeLanes
   const cycles = ({ rows, columns }: Chunk): number => {
     const step = tiledCost(rows, columns, evened(tile, rows), native, target)
-    return CHUNK_CYCLES + (e.depth / e.parts) * step * (1 + PACKING_ROWS[packing] / rows)
+    const copying = PACKING_ROWS[packing] / rows + READING_COLUMNS / columns
+    return CHUNK_CYCLES + (e.depth / e.parts) * step * (1 + copying)
   }
   const count = ({ rows, columns }: Chunk): number =>
     copies * Math.ceil(e.rows / rows) * Math.ceil(e.columns / columns)

@@ -51,6 +51,11 @@ describe('chunks of a product', () => {
     }
   })
 
+  test.each([1024, 2048, 4096, 8192])('keep panels and sums in the second-level cache: %d', (n) => {
+    const c = square(n, 'apart', { rows: 9, lanes: 48 })
+    expect(4 * c.chunkColumns * (512 + c.chunkRows)).toBeLessThan(0.75 * cache.l2)
+  })
+
   test('a small product is one, and so is each of many', () => {
     expect(square(24, 'none')).toMatchObject({ rowChunks: 1, columnChunks: 1 })
     const many = square(64, 'none', usual, 100)

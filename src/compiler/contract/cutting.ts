@@ -75,8 +75,7 @@ function dividing(tile: Tile, rows: number): Tile {
 export function cut(e: Extent, given: Tile, target: Target, packing: Packing): Cutting {
   const tile = isBrief(e) ? dividing(given, e.rows) : given
   const perK = e.block * e.bytes
-  // In the second-level cache, the rows' operand of a chunk may take a half, its panels a quarter; panels
-  // packed apart an eighth, as many tiles of rows read them.
+  // In the second-level cache, the rows' operand of a chunk may take a half, and its panels a quarter.
   const atMost = (total: number, unit: number, cache: number, least = 4): number => {
     const most = Math.max(least * unit, (TOLERANCE * cache) / perK)
     return roundUp(Math.ceil(total / Math.ceil(total / most)), unit)
@@ -84,6 +83,14 @@ export function cut(e: Extent, given: Tile, target: Target, packing: Packing): C
   const { l2 } = target.cache
   const mostRows = atMost(e.rows, tile.rows, l2 / 2)
   const mostColumns = atMost(e.columns, tile.lanes, l2 / 4)
+  // Panels packed apart take less of it, as many tiles of rows read them. Where they are packed block after
+  // block, sums wait there as well, and rows' elements pass by: then it is the sums that may take a half.
+  const apart = (): Chunk => {
+    const several = e.depth > e.block
+    const columns = atMost(e.columns, tile.lanes, l2 / (several ? 6 : 8), 2)
+    const rows = several ? atMost(e.rows, tile.rows, ((l2 / 2) * e.block) / columns) : mostRows
+    return { rows, columns }
+  }
   const pieces = piecesOf(target)
   if (pieces !== null && mostColumns >= e.columns && inPieces(e, tile, pieces)) {
     return cutInto(e, tile, e.rows / pieces, mostColumns, 1)
@@ -92,10 +99,7 @@ export function cut(e: Extent, given: Tile, target: Target, packing: Packing): C
   const chunks = CHUNKS_PER_PROCESSOR * (target.processors ?? MOST_CHUNKS)
   const enough = Math.min(MOST_CHUNKS, Math.max(chunks, work / LARGE_CHUNK_WORK))
   const wanted = Math.max(1, Math.floor(Math.min(enough, work / CHUNK_WORK)))
-  const most: Chunk = {
-    rows: mostRows,
-    columns: packing === 'apart' ? atMost(e.columns, tile.lanes, l2 / 8, 2) : mostColumns,
-  }
+  const most: Chunk = packing === 'apart' ? apart() : { rows: mostRows, columns: mostColumns }
   const copies = e.batch * e.parts
   const { rows, columns } = copies < wanted ? balance(e, tile, target, packing, wanted, most) : most
   const isCut = rows < e.rows || columns < e.columns
